@@ -1,0 +1,58 @@
+//! What the directives say of a location: fields, defaults, merge.
+
+use nginx_sys::ngx_msec_t;
+use websockify_tunnel::Limits;
+
+use crate::nginx::conf::{merge, ComplexValue, UpstreamConf, UNSET_SIZE};
+use crate::nginx::upstream::Group;
+
+/// The port of VNC's first display, for targets that name none.
+pub(crate) const DEFAULT_PORT: u16 = 5900;
+
+const DEFAULT_BUFFER_SIZE: usize = 48 * 1024;
+const DEFAULT_TIMEOUT: ngx_msec_t = 60_000;
+
+/// `websockify_pass`, as far as it is known when the configuration is read.
+#[derive(Clone, Copy)]
+pub(crate) enum Pass {
+    /// An address or a group.
+    Group(Group),
+    /// A text with variables.
+    Variable(ComplexValue),
+}
+
+/// One location.
+#[repr(C)]
+pub(crate) struct LocConf {
+    /// The timeouts, and what nginx's upstream code wants to know.
+    pub(crate) upstream: UpstreamConf,
+    /// `websockify_pass`
+    pub(crate) pass: Option<Pass>,
+    /// `websockify_buffer_size`, in bytes
+    pub(crate) buffer_size: usize,
+}
+
+impl LocConf {
+    pub(crate) fn new() -> Self {
+        Self { upstream: UpstreamConf::unset(), pass: None, buffer_size: UNSET_SIZE }
+    }
+
+    /// Takes from the outer level what is not set here. The target is not inherited, see
+    /// [`LocConf::inherit_pass`].
+    pub(crate) fn merge_values(&mut self, outer: &Self) {
+        self.upstream.merge(&outer.upstream, DEFAULT_TIMEOUT);
+        merge(&mut self.buffer_size, outer.buffer_size, UNSET_SIZE, DEFAULT_BUFFER_SIZE);
+    }
+
+    /// Takes the target of the location around an `if`.
+    pub(crate) fn inherit_pass(&mut self, outer: &Self) {
+        if let (None, Some(pass), Some(group)) = (self.pass, outer.pass, outer.upstream.group()) {
+            self.pass = Some(pass);
+            self.upstream.set_group(group);
+        }
+    }
+
+    pub(crate) fn limits(&self) -> Limits {
+        Limits { send_timeout: self.upstream.send_timeout(), read_timeout: self.upstream.read_timeout() }
+    }
+}

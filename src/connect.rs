@@ -1,0 +1,47 @@
+//! From a target's name to a connection: the resolver first, where there is a name, then nginx's upstream.
+
+use crate::nginx::log::Printable;
+use crate::nginx::request::Request;
+use crate::nginx::resolver::{self, Address, Answer, NotStarted};
+use crate::nginx::upstream;
+use crate::session::Session;
+use crate::target::{Choice, Target};
+
+/// Starts the way to the target of a held request, which answers itself from here on.
+pub(crate) fn start(request: Request, session: &Session, choice: Choice) {
+    match choice {
+        Choice::Known(target) => connect(request, session, target),
+        Choice::Name(address) => resolve(request, session, &address),
+    }
+}
+
+fn resolve(request: Request, session: &Session, address: &Address) {
+    request.watch_client();
+    let host = Printable(address.host());
+    match resolver::resolve(request, address, session) {
+        Ok(()) => {}
+        Err(NotStarted::NoResolver) => {
+            request.log().error(format_args!("no resolver defined to resolve \"{host}\""));
+            request.finalize(502);
+        }
+        Err(NotStarted::OutOfMemory) => request.finalize(500),
+    }
+}
+
+/// The resolver has answered.
+pub(crate) fn resolved(request: Request, session: &Session, answer: Answer) {
+    match answer {
+        Answer::Found(addresses) => connect(request, session, Target::Addresses(addresses)),
+        Answer::Failed(words) => {
+            request.log().error(format_args!("target could not be resolved: {words}"));
+            request.finalize(502);
+        }
+    }
+}
+
+fn connect(request: Request, session: &Session, target: Target) {
+    session.set_target(target);
+    if !upstream::connect(request, &session.conf.upstream, session) {
+        request.finalize(500);
+    }
+}

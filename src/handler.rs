@@ -1,0 +1,75 @@
+//! The whole road on one screen: request -> handshake -> target -> connect -> tunnel -> close -> log.
+
+use nginx_sys::ngx_int_t;
+
+use crate::conf::LocConf;
+use crate::connect;
+use crate::handshake;
+use crate::nginx::conf::{location, ContentHandler};
+use crate::nginx::rc;
+use crate::nginx::request::Request;
+use crate::nginx::resolver::{Answer, Asker, Lookup};
+use crate::nginx::upstream::{Tenant, Upstream};
+use crate::session::Session;
+use crate::target;
+use crate::tunnel;
+
+/// Answers the requests of a location with `websockify_pass`.
+pub(crate) struct Handler;
+
+impl ContentHandler for Handler {
+    fn handle(request: Request) -> ngx_int_t {
+        begin(request).map_or_else(|status| status as ngx_int_t, |()| rc::DONE)
+    }
+}
+
+/// Begins a session. Its end, with or without a tunnel, comes through the event loop.
+fn begin(request: Request) -> Result<(), u16> {
+    if !request.is_clients_own() {
+        request.log().error(format_args!("\"websockify_pass\" in a subrequest or a post_action"));
+        return Err(500);
+    }
+    let conf = location::<LocConf>(request);
+    let accepted = handshake::check(request)?;
+    let choice = target::choose(request, conf)?;
+    let session = request.pool().keep(Session::new(conf, accepted)).ok_or(500_u16)?;
+    request.hold();
+    connect::start(request, session, choice);
+    Ok(())
+}
+
+impl Asker for Session {
+    fn lookup(&self) -> &Lookup {
+        &self.lookup
+    }
+
+    fn on_resolved(&self, request: Request, answer: Answer) {
+        connect::resolved(request, self, answer);
+    }
+}
+
+impl Tenant for Session {
+    fn choose_peers(&self, request: Request, upstream: Upstream) -> Result<(), ()> {
+        self.target().ok_or(())?.offer(request, upstream)
+    }
+
+    fn on_greeting(&self, upstream: Upstream, greeting: &[u8]) -> Result<(), ()> {
+        self.keep_greeting(upstream.connection_number(), greeting)
+    }
+
+    fn on_connected(&self, request: Request, upstream: Upstream) {
+        tunnel::start(self, request, upstream);
+    }
+
+    fn on_event(&self, request: Request, upstream: Upstream) {
+        tunnel::drive(self, request, upstream);
+    }
+
+    fn on_release(&self, request: Request, upstream: Upstream) {
+        tunnel::release(self, request, upstream);
+    }
+
+    fn on_panic(&self, request: Request, upstream: Upstream) {
+        tunnel::give_up(self, request, upstream);
+    }
+}

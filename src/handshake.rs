@@ -1,0 +1,52 @@
+//! The opening handshake: nginx has parsed the request, [`websockify_protocol::handshake`] judges it.
+
+use websockify_protocol::handshake::{self, Accepted, Advertised};
+use websockify_protocol::subprotocol::Subprotocols;
+
+use crate::nginx::request::Request;
+
+/// Validates a request as an opening handshake.
+///
+/// # Errors
+///
+/// The status to answer with. Its headers are set, and the cause is logged.
+pub(crate) fn check<'r>(request: Request) -> Result<Accepted<'r>, u16> {
+    let judged = handshake::validate(
+        request.is_get(),
+        request.http_version(),
+        request.headers(),
+        &Subprotocols::DEFAULT,
+    );
+    let refusal = match judged {
+        Ok(accepted) if !request.has_body() => return Ok(accepted),
+        Ok(_) => {
+            request.log().info(format_args!("client sent opening handshake with a body"));
+            request.discard_body();
+            return Err(400);
+        }
+        Err(refusal) => refusal,
+    };
+    request.log().info(format_args!("client sent {refusal}, no WebSocket"));
+    request.discard_body();
+    let headers: &[(&str, &[u8])] = match refusal.advertised() {
+        Advertised::Nothing => &[],
+        Advertised::Get => &[("Allow", b"GET")],
+        Advertised::Version => &[("Sec-WebSocket-Version", b"13")],
+        Advertised::Upgrade => {
+            &[("Upgrade", b"websocket"), ("Connection", b"upgrade"), ("Sec-WebSocket-Version", b"13")]
+        }
+    };
+    if headers.iter().all(|&(name, value)| request.add_header(name, value)) {
+        Err(refusal.status())
+    } else {
+        Err(500)
+    }
+}
+
+/// Sends the 101 that accepts the handshake (RFC 6455 section 4.2.2). nginx adds `Connection: upgrade` itself.
+pub(crate) fn accept(request: Request, accepted: &Accepted<'_>) -> bool {
+    request.add_header("Upgrade", b"websocket")
+        && request.add_header("Sec-WebSocket-Accept", &accepted.accept)
+        && accepted.subprotocol.map_or(true, |name| request.add_header("Sec-WebSocket-Protocol", name))
+        && request.send_switching_protocols()
+}

@@ -1,0 +1,16 @@
+//! nginx module: a WebSocket in front of any TCP server.
+//!
+//! request -> handshake -> target -> connect -> tunnel -> close -> log; [`handler`] tells the whole trip.
+#![deny(unsafe_code)]
+
+mod conf;
+mod connect;
+mod handler;
+mod handshake;
+#[allow(unsafe_code, reason = "the module's table for nginx")]
+mod module;
+#[allow(unsafe_code, reason = "the one floor that speaks nginx's C")]
+mod nginx;
+mod session;
+mod target;
+mod tunnel;

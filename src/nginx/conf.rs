@@ -1,0 +1,350 @@
+//! Configuration: what a directive's parser and a location's merge need of nginx.
+
+use std::ffi::{c_char, c_void, CStr};
+use std::fmt::Arguments;
+use std::mem::MaybeUninit;
+use std::ptr::{self, NonNull};
+
+use nginx_sys::{
+    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_flag_t, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
+    ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
+    ngx_http_core_module, ngx_http_handler_pt, ngx_http_request_t, ngx_http_script_variables_count, ngx_http_upstream_add, ngx_int_t, ngx_module_t,
+    ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t, ngx_http_upstream_module,
+    ngx_http_upstream_srv_conf_t, ngx_msec_t, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_HTTP_UPSTREAM_FT_ERROR,
+    NGX_HTTP_UPSTREAM_FT_TIMEOUT, NGX_LOG_EMERG,
+};
+use ngx::log::{write_fmt, LOG_BUFFER_SIZE};
+
+use super::guard::guard;
+use super::pool::Pool;
+use super::request::Request;
+use super::shim;
+use super::upstream::{init_peers, Group, Tenant, GREETING};
+
+/// What a directive's parser answers.
+pub(crate) type Answer = Result<(), ConfError>;
+
+/// Why a directive is refused.
+pub(crate) enum ConfError {
+    /// nginx prints `"directive" directive <words> in file:line`.
+    Words(&'static CStr),
+    /// The reason has been printed.
+    Printed,
+}
+
+/// What a parser returns to nginx.
+pub(crate) fn to_nginx(answer: Answer) -> *mut c_char {
+    match answer {
+        Ok(()) => ptr::null_mut(),
+        Err(ConfError::Words(words)) => words.as_ptr().cast_mut(),
+        // NGX_CONF_ERROR
+        Err(ConfError::Printed) => ptr::without_provenance_mut(usize::MAX),
+    }
+}
+
+/// The configuration that is being read.
+#[derive(Clone, Copy)]
+pub(crate) struct Conf(NonNull<ngx_conf_t>);
+
+impl Conf {
+    /// # Safety
+    ///
+    /// `cf` must be what nginx passes to a module while it reads a configuration.
+    pub(crate) unsafe fn new(cf: *mut ngx_conf_t) -> Self {
+        // SAFETY: nginx passes no NULL.
+        Self(unsafe { NonNull::new_unchecked(cf) })
+    }
+
+    /// The pool that lives as long as the configuration.
+    pub(crate) fn pool(self) -> Pool {
+        // SAFETY: valid by the promise of `new`.
+        unsafe { Pool::new(NonNull::new_unchecked((*self.0.as_ptr()).pool)) }
+    }
+
+    /// The directive's argument number `at`; its name is number 0.
+    pub(crate) fn argument(self, at: usize) -> ngx_str_t {
+        // SAFETY: valid by the promise of `new`; nginx has counted the arguments before it calls a parser.
+        unsafe { (*(*self.0.as_ptr()).args).as_slice::<ngx_str_t>()[at] }
+    }
+
+    /// Says why the configuration is refused, with its file and line.
+    pub(crate) fn refuse(self, reason: Arguments<'_>) -> ConfError {
+        let mut buffer = [MaybeUninit::uninit(); LOG_BUFFER_SIZE];
+        let reason = write_fmt(&mut buffer, reason);
+        // SAFETY: valid by the promise of `new`.
+        unsafe {
+            ngx_conf_log_error(
+                NGX_LOG_EMERG as ngx_uint_t,
+                self.0.as_ptr(),
+                0,
+                c"%*s".as_ptr(),
+                reason.len(),
+                reason.as_ptr(),
+            );
+        }
+        ConfError::Printed
+    }
+
+    /// nginx's own configuration of the location that is being read.
+    fn core_location<'c>(self) -> &'c mut ngx_http_core_loc_conf_t {
+        // SAFETY: in a location, the context is one of HTTP; the core module's structure is of this type, and nobody
+        // else has a reference to it while a parser runs.
+        unsafe {
+            let context = (*self.0.as_ptr()).ctx.cast::<ngx_http_conf_ctx_t>();
+            let index = (*ptr::addr_of!(ngx_http_core_module)).ctx_index;
+            &mut *(*(*context).loc_conf.add(index)).cast()
+        }
+    }
+
+    /// Has `handler` answer the requests of the location that is being read.
+    pub(crate) fn set_handler(self, handler: ngx_http_handler_pt) {
+        let location = self.core_location();
+        location.handler = handler;
+        if location.name.as_bytes().ends_with(b"/") {
+            // SAFETY: the location is valid.
+            unsafe { shim::wsk_conf_set_auto_redirect(location) };
+        }
+    }
+
+    /// Whether the location being merged is an `if` or the like, which takes its handler from around it.
+    pub(crate) fn is_nameless(self) -> bool {
+        // SAFETY: the location is valid.
+        unsafe { shim::wsk_conf_is_noname(self.core_location()) != 0 }
+    }
+
+    /// Has `handler` answer in a `limit_except` block that says nothing of its own.
+    pub(crate) fn inherit_handler(self, handler: ngx_http_handler_pt) {
+        let location = self.core_location();
+        // SAFETY: the location is valid.
+        if unsafe { shim::wsk_conf_is_limit_except(location) } != 0 && location.handler.is_none() {
+            location.handler = handler;
+        }
+    }
+
+    /// The group that `address` names, made if there is none; nginx resolves its name as it starts.
+    pub(crate) fn add_group(self, address: ngx_str_t, default_port: u16) -> Result<Group, ConfError> {
+        // SAFETY: valid by the promise of `new`; all zero is an `ngx_url_t` that says nothing.
+        unsafe {
+            let mut url: ngx_url_t = std::mem::zeroed();
+            url.url = address;
+            url.default_port = default_port;
+            url.set_no_resolve(1);
+            // nginx has said why it cannot be parsed.
+            NonNull::new(ngx_http_upstream_add(self.0.as_ptr(), &mut url, 0))
+                .map(|group| Group::new(group))
+                .ok_or(ConfError::Printed)
+        }
+    }
+
+    /// Compiles `text` if it has variables in it.
+    pub(crate) fn compile(self, text: ngx_str_t) -> Result<Option<ComplexValue>, ConfError> {
+        let mut text = text;
+        // SAFETY: valid by the promise of `new`; the compiled value lives in the configuration's pool.
+        unsafe {
+            if ngx_http_script_variables_count(&mut text) == 0 {
+                return Ok(None);
+            }
+            let value = self.pool().zeroed::<ngx_http_complex_value_t>().ok_or(ConfError::Printed)?;
+            let mut compile: ngx_http_compile_complex_value_t = std::mem::zeroed();
+            compile.cf = self.0.as_ptr();
+            compile.value = &mut text;
+            compile.complex_value = value.as_ptr();
+            if ngx_http_compile_complex_value(&mut compile) != super::rc::OK {
+                return Err(ConfError::Printed);
+            }
+            Ok(Some(ComplexValue(value)))
+        }
+    }
+
+    /// A group in name only, whose servers `T` chooses for each request.
+    pub(crate) fn chosen_by<T: Tenant>(self) -> Result<NonNull<ngx_http_upstream_srv_conf_t>, ConfError> {
+        // SAFETY: all zero is a group without servers; nginx only asks it for its `peer.init`.
+        unsafe {
+            let group = self.pool().zeroed::<ngx_http_upstream_srv_conf_t>().ok_or(ConfError::Printed)?;
+            (*group.as_ptr()).peer.init = Some(init_peers::<T>);
+            Ok(group)
+        }
+    }
+}
+
+/// A text with variables.
+#[derive(Clone, Copy)]
+pub(crate) struct ComplexValue(NonNull<ngx_http_complex_value_t>);
+
+impl ComplexValue {
+    /// The text for this request, in its pool. `None` when memory is out.
+    pub(crate) fn evaluate(self, request: Request) -> Option<ngx_str_t> {
+        // SAFETY: a compiled value lives as long as the configuration; the request is alive.
+        unsafe {
+            let mut text: ngx_str_t = std::mem::zeroed();
+            match ngx_http_complex_value(request.as_ptr(), self.0.as_ptr(), &mut text) {
+                super::rc::OK => Some(text),
+                _ => None,
+            }
+        }
+    }
+}
+
+/// Finds the group that a variable's value names.
+pub(crate) fn find_group(request: Request, host: &[u8], port: Option<u16>, default_port: u16) -> Option<Group> {
+    // SAFETY: nginx made a main configuration of this type for the upstream module; its groups are pointers to valid
+    // structures.
+    unsafe {
+        let index = (*ptr::addr_of!(ngx_http_upstream_module)).ctx_index;
+        let main = (*(*request.as_ptr()).main_conf.add(index)).cast::<ngx_http_upstream_main_conf_t>();
+        (*main).upstreams.as_slice::<*mut ngx_http_upstream_srv_conf_t>().iter().find_map(|&group| {
+            let named_port = match (*group).port {
+                0 => port.is_none(),
+                named => named == port.unwrap_or(default_port),
+            };
+            let found = named_port && (*group).host.as_bytes().eq_ignore_ascii_case(host);
+            NonNull::new(group).filter(|_| found).map(|group| Group::new(group))
+        })
+    }
+}
+
+/// nginx's upstream settings, embedded in a location's configuration.
+#[repr(transparent)]
+pub(crate) struct UpstreamConf(ngx_http_upstream_conf_t);
+
+impl UpstreamConf {
+    /// The three timeouts, to be set by nginx's own parsers.
+    pub(crate) const CONNECT_TIMEOUT: usize = std::mem::offset_of!(ngx_http_upstream_conf_t, connect_timeout);
+    pub(crate) const SEND_TIMEOUT: usize = std::mem::offset_of!(ngx_http_upstream_conf_t, send_timeout);
+    pub(crate) const READ_TIMEOUT: usize = std::mem::offset_of!(ngx_http_upstream_conf_t, read_timeout);
+
+    /// Settings in which nothing is set.
+    pub(crate) fn unset() -> Self {
+        // SAFETY: nginx itself makes its modules' settings all zero before it sets what is not.
+        let mut conf: ngx_http_upstream_conf_t = unsafe { std::mem::zeroed() };
+        conf.connect_timeout = UNSET_MSEC;
+        conf.send_timeout = UNSET_MSEC;
+        conf.read_timeout = UNSET_MSEC;
+        Self(conf)
+    }
+
+    /// Takes from `outer` what is not set here, and sets what no directive does.
+    pub(crate) fn merge(&mut self, outer: &Self, default_timeout: ngx_msec_t) {
+        merge(&mut self.0.connect_timeout, outer.0.connect_timeout, UNSET_MSEC, default_timeout);
+        merge(&mut self.0.send_timeout, outer.0.send_timeout, UNSET_MSEC, default_timeout);
+        merge(&mut self.0.read_timeout, outer.0.read_timeout, UNSET_MSEC, default_timeout);
+        self.0.next_upstream = (NGX_HTTP_UPSTREAM_FT_ERROR | NGX_HTTP_UPSTREAM_FT_TIMEOUT) as ngx_uint_t;
+        self.0.socket_keepalive = 1 as ngx_flag_t;
+        self.0.buffer_size = GREETING;
+        // SAFETY: the settings are valid.
+        unsafe { shim::wsk_upstream_conf_set_preserve_output(&mut self.0) };
+    }
+
+    /// Has the peers chosen by the tenant whose group this is, see [`Conf::chosen_by`].
+    pub(crate) fn set_group(&mut self, group: NonNull<ngx_http_upstream_srv_conf_t>) {
+        self.0.upstream = group.as_ptr();
+    }
+
+    pub(crate) fn group(&self) -> Option<NonNull<ngx_http_upstream_srv_conf_t>> {
+        NonNull::new(self.0.upstream)
+    }
+
+    pub(crate) fn send_timeout(&self) -> u64 {
+        self.0.send_timeout as u64
+    }
+
+    pub(crate) fn read_timeout(&self) -> u64 {
+        self.0.read_timeout as u64
+    }
+
+    /// nginx takes the settings as writable and does not write to them while requests run.
+    pub(super) fn as_ptr(&self) -> *mut ngx_http_upstream_conf_t {
+        ptr::from_ref(&self.0).cast_mut()
+    }
+}
+
+/// What nginx's parsers take for "not set".
+pub(crate) const UNSET_MSEC: ngx_msec_t = ngx_msec_t::MAX;
+pub(crate) const UNSET_SIZE: usize = usize::MAX;
+
+/// Takes the outer level's value, or the default, where there is none.
+pub(crate) fn merge<T: Copy + PartialEq>(value: &mut T, outer: T, unset: T, default: T) {
+    if *value == unset {
+        *value = if outer == unset { default } else { outer };
+    }
+}
+
+/// A module's configuration of one location.
+pub(crate) trait Location: Sized + 'static {
+    /// The module it belongs to.
+    fn module() -> *const ngx_module_t;
+
+    /// A configuration in which nothing is set.
+    fn unset() -> Self;
+
+    /// Takes from the outer level what is not set at this one.
+    fn merge(&mut self, outer: &Self, conf: Conf) -> Answer;
+}
+
+/// A directive with a parser of its own.
+pub(crate) trait Directive {
+    type Location: Location;
+
+    fn parse(location: &mut Self::Location, conf: Conf) -> Answer;
+}
+
+/// What answers a location's requests.
+pub(crate) trait ContentHandler {
+    fn handle(request: Request) -> ngx_int_t;
+}
+
+/// The request's location, as the module sees it.
+pub(crate) fn location<'c, L: Location>(request: Request) -> &'c L {
+    // SAFETY: `create_location` made the module's structure, and the request holds on to its configuration.
+    unsafe {
+        let index = (*L::module()).ctx_index;
+        &*(*(*request.as_ptr()).loc_conf.add(index)).cast::<L>()
+    }
+}
+
+pub(crate) unsafe extern "C" fn create_location<L: Location>(cf: *mut ngx_conf_t) -> *mut c_void {
+    // SAFETY: nginx passes the configuration that is being read.
+    let conf = unsafe { Conf::new(cf) };
+    conf.pool().place(L::unset()).map_or(ptr::null_mut(), |location| location.as_ptr().cast())
+}
+
+pub(crate) unsafe extern "C" fn merge_location<L: Location>(
+    cf: *mut ngx_conf_t,
+    outer: *mut c_void,
+    inner: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: nginx passes two different structures that `create_location` made.
+    let (conf, outer, inner) = unsafe { (Conf::new(cf), &*outer.cast::<L>(), &mut *inner.cast::<L>()) };
+    to_nginx(inner.merge(outer, conf))
+}
+
+pub(crate) unsafe extern "C" fn parse_directive<D: Directive>(
+    cf: *mut ngx_conf_t,
+    _command: *mut ngx_command_t,
+    location: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: nginx passes the structure that `create_location` made for the level the directive stands at.
+    let (conf, location) = unsafe { (Conf::new(cf), &mut *location.cast::<D::Location>()) };
+    to_nginx(D::parse(location, conf))
+}
+
+pub(crate) unsafe extern "C" fn handle_content<H: ContentHandler>(request: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx passes a living request.
+    let request = unsafe { Request::new(request) };
+    guard(|| H::handle(request)).unwrap_or(nginx_sys::NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t)
+}
+
+/// Refuses a size that is smaller than `LEAST` bytes; for `ngx_command_t.post`.
+pub(crate) unsafe extern "C" fn check_size<const LEAST: usize>(
+    cf: *mut ngx_conf_t,
+    _post: *mut c_void,
+    size: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: nginx passes the configuration that is being read, and the size that it has just set.
+    let (conf, size) = unsafe { (Conf::new(cf), *size.cast::<usize>()) };
+    if size >= LEAST {
+        return to_nginx(Ok(()));
+    }
+    let name = conf.argument(0);
+    to_nginx(Err(conf.refuse(format_args!("\"{name}\" must be at least {LEAST} bytes"))))
+}

@@ -1,0 +1,143 @@
+//! One of a tunnel's two connections.
+
+use std::ptr::NonNull;
+
+use nginx_sys::{ngx_connection_t, ngx_handle_read_event, ngx_handle_write_event, ngx_int_t, ngx_tcp_nodelay};
+use websockify_tunnel::{HangUp, Io};
+
+use super::log::Log;
+use super::{rc, shim};
+
+/// A connection of nginx's, plain or TLS.
+#[derive(Clone, Copy)]
+pub(crate) struct Connection(NonNull<ngx_connection_t>);
+
+impl Connection {
+    /// # Safety
+    ///
+    /// `connection` must be open, and stay so for as long as the value is used.
+    pub(crate) unsafe fn new(connection: NonNull<ngx_connection_t>) -> Self {
+        Self(connection)
+    }
+
+    pub(crate) fn as_ptr(self) -> *mut ngx_connection_t {
+        self.0.as_ptr()
+    }
+
+    /// The connection's log.
+    pub(crate) fn log(self) -> Log {
+        // SAFETY: an open connection has a log.
+        unsafe { Log::new((*self.as_ptr()).log) }
+    }
+
+    /// Whether the worker has been told to close the connection.
+    pub(crate) fn is_closing(self) -> bool {
+        // SAFETY: the connection is open by the promise of `new`.
+        unsafe { shim::wsk_connection_is_closing(self.as_ptr()) != 0 }
+    }
+
+    /// Whether TLS or a filter holds bytes that are not sent yet.
+    pub(crate) fn is_buffered(self) -> bool {
+        // SAFETY: the connection is open by the promise of `new`.
+        unsafe { shim::wsk_connection_is_buffered(self.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn is_tls(self) -> bool {
+        #[cfg(ngx_feature = "ssl")]
+        // SAFETY: the connection is open by the promise of `new`.
+        return unsafe { !(*self.as_ptr()).ssl.is_null() };
+        #[cfg(not(ngx_feature = "ssl"))]
+        false
+    }
+
+    pub(crate) fn is_readable(self) -> bool {
+        // SAFETY: an open connection has a read event.
+        unsafe { shim::wsk_event_is_ready((*self.as_ptr()).read) != 0 }
+    }
+
+    pub(crate) fn is_writable(self) -> bool {
+        // SAFETY: an open connection has a write event.
+        unsafe { shim::wsk_event_is_ready((*self.as_ptr()).write) != 0 }
+    }
+
+    /// Whether the peer's end of stream has been read.
+    pub(crate) fn has_ended(self) -> bool {
+        // SAFETY: an open connection has a read event.
+        unsafe { shim::wsk_event_is_eof((*self.as_ptr()).read) != 0 }
+    }
+
+    /// Receives through nginx, which logs what fails at the connection's level.
+    pub(crate) fn recv(self, room: &mut [u8]) -> Io {
+        // SAFETY: nginx sets `recv` when it opens a connection, and `room` is ours for the call.
+        let n = unsafe {
+            match (*self.as_ptr()).recv {
+                Some(recv) => recv(self.as_ptr(), room.as_mut_ptr(), room.len()),
+                None => rc::ERROR,
+            }
+        };
+        match n {
+            0 => Io::Eof,
+            n if n > 0 => Io::Done(n.unsigned_abs()),
+            rc::AGAIN => Io::Again,
+            _ => Io::Error,
+        }
+    }
+
+    /// Sends through nginx, which logs what fails at the connection's level.
+    pub(crate) fn send(self, bytes: &[u8]) -> Io {
+        // SAFETY: nginx sets `send` when it opens a connection, and does not write to the bytes.
+        let n = unsafe {
+            match (*self.as_ptr()).send {
+                Some(send) => send(self.as_ptr(), bytes.as_ptr().cast_mut(), bytes.len()),
+                None => rc::ERROR,
+            }
+        };
+        match n {
+            n if n > 0 => Io::Done(n.unsigned_abs()),
+            0 | rc::AGAIN => Io::Again,
+            _ => Io::Error,
+        }
+    }
+
+    /// Whether bytes wait that the event loop has not announced yet.
+    pub(crate) fn has_more(self) -> bool {
+        // SAFETY: the connection is open by the promise of `new`.
+        unsafe { shim::wsk_connection_has_more(self.as_ptr()) != 0 }
+    }
+
+    /// Whether epoll has announced that the peer left.
+    pub(crate) fn hang_up(self) -> Option<HangUp> {
+        // SAFETY: an open connection has a read event.
+        unsafe {
+            if shim::wsk_event_has_pending_eof((*self.as_ptr()).read) == 0 {
+                return None;
+            }
+            match shim::wsk_connection_socket_error(self.as_ptr()) {
+                0 => Some(HangUp::Eof),
+                _ => Some(HangUp::Reset),
+            }
+        }
+    }
+
+    /// Ends our half of the stream; what was sent before arrives in front of the end.
+    pub(crate) fn shutdown_write(self) -> bool {
+        // SAFETY: the connection is open by the promise of `new`.
+        unsafe { shim::wsk_connection_shutdown_write(self.as_ptr()) == rc::OK }
+    }
+
+    /// Sends small writes at once.
+    pub(crate) fn set_nodelay(self) -> bool {
+        // SAFETY: the connection is open by the promise of `new`.
+        unsafe { ngx_tcp_nodelay(self.as_ptr()) == rc::OK }
+    }
+
+    /// Tells the event loop what the connection waits for, after a turn that used it.
+    pub(crate) fn watch(self) -> bool {
+        // SAFETY: an open connection has both events.
+        unsafe {
+            let read: ngx_int_t = ngx_handle_read_event((*self.as_ptr()).read, 0);
+            let write: ngx_int_t = ngx_handle_write_event((*self.as_ptr()).write, 0);
+            read == rc::OK && write == rc::OK
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! The border that no panic crosses: an unwinding panic in an `extern "C"` function would abort the worker.
+
+use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+
+use super::log::Log;
+
+/// Runs a callback's body; `None` after a panic, which the hook has logged.
+///
+/// The body may leave what it was changing half changed: the caller has to end the session it belonged to.
+pub(crate) fn guard<R>(body: impl FnOnce() -> R) -> Option<R> {
+    catch_unwind(AssertUnwindSafe(body)).ok()
+}
+
+/// Has panics logged where an administrator looks for them.
+pub(crate) fn install_panic_hook() {
+    set_hook(Box::new(|panic| Log::of_cycle().alert(format_args!("websockify: {panic}"))));
+}

@@ -1,0 +1,281 @@
+/*
+ * What of nginx cannot be reached from Rust as it is: bit-fields, which bindgen misplaces in ngx_http_request_t from
+ * nginx 1.29.3 on, and macros. Everything here is compiled with nginx's own headers and flags.
+ */
+
+#ifndef WEBSOCKIFY_SHIM_H
+#define WEBSOCKIFY_SHIM_H
+
+#include <ngx_config.h>
+#include <ngx_core.h>
+#include <ngx_http.h>
+
+/* What the C compiler thinks of the structures whose fields Rust reads directly: checked against bindgen's idea. */
+enum {
+    WSK_REQUEST_SIZE = sizeof(ngx_http_request_t),
+    WSK_REQUEST_UPSTREAM = offsetof(ngx_http_request_t, upstream),
+    WSK_REQUEST_HEADERS_IN = offsetof(ngx_http_request_t, headers_in),
+    WSK_REQUEST_HEADERS_OUT = offsetof(ngx_http_request_t, headers_out),
+    WSK_REQUEST_METHOD = offsetof(ngx_http_request_t, method),
+    WSK_REQUEST_MAIN = offsetof(ngx_http_request_t, main),
+    WSK_UPSTREAM_SIZE = sizeof(ngx_http_upstream_t),
+    WSK_UPSTREAM_PEER = offsetof(ngx_http_upstream_t, peer),
+    WSK_UPSTREAM_CLEANUP = offsetof(ngx_http_upstream_t, cleanup),
+    WSK_UPSTREAM_CONF_SIZE = sizeof(ngx_http_upstream_conf_t),
+    WSK_CONNECTION_SIZE = sizeof(ngx_connection_t),
+    WSK_EVENT_SIZE = sizeof(ngx_event_t),
+};
+
+
+/* request */
+
+static inline unsigned
+wsk_request_is_post_action(const ngx_http_request_t *r)
+{
+    return r->post_action;
+}
+
+static inline unsigned
+wsk_request_has_chunked_body(const ngx_http_request_t *r)
+{
+    return r->headers_in.chunked;
+}
+
+/* An upgraded connection is never kept alive nor slowed down: a delayed header would wait for ever. */
+static inline void
+wsk_request_prepare_upgrade(ngx_http_request_t *r)
+{
+    r->keepalive = 0;
+    r->limit_rate = 0;
+    r->limit_rate_set = 1;
+}
+
+static inline void
+wsk_request_set_lingering_close(ngx_http_request_t *r)
+{
+    r->lingering_close = 1;
+}
+
+static inline void
+wsk_request_set_log(ngx_http_request_t *r)
+{
+    ngx_http_set_log_request(r->connection->log, r);
+}
+
+static inline void
+wsk_request_count(ngx_http_request_t *r)
+{
+    r->main->count++;
+}
+
+static inline void
+wsk_upstream_set_header_sent(ngx_http_upstream_t *u)
+{
+    u->header_sent = 1;
+}
+
+static inline unsigned
+wsk_upstream_is_awaiting_tls(const ngx_http_upstream_t *u)
+{
+#if (NGX_HTTP_SSL)
+    return u->ssl && u->peer.connection->ssl == NULL;
+#else
+    return 0;
+#endif
+}
+
+/* The name against which a target's certificate is checked. */
+static inline void
+wsk_upstream_set_ssl_name(ngx_http_upstream_t *u, ngx_str_t *name)
+{
+#if (NGX_HTTP_SSL)
+    u->ssl_name = *name;
+#endif
+}
+
+/* From nginx 1.31 on, a balancer may want to know that the target answered. */
+static inline void
+wsk_upstream_notify_header(ngx_http_upstream_t *u)
+{
+#ifdef NGX_HTTP_UPSTREAM_NOTIFY_HEADER
+    if (u->peer.notify) {
+        u->peer.notify(&u->peer, u->peer.data, NGX_HTTP_UPSTREAM_NOTIFY_HEADER);
+    }
+#endif
+}
+
+
+/* connection */
+
+static inline unsigned
+wsk_connection_is_buffered(const ngx_connection_t *c)
+{
+    return c->buffered;
+}
+
+static inline unsigned
+wsk_connection_is_closing(const ngx_connection_t *c)
+{
+    return c->close;
+}
+
+static inline ngx_int_t
+wsk_connection_shutdown_write(ngx_connection_t *c)
+{
+    return ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN) == -1 ? NGX_ERROR : NGX_OK;
+}
+
+/* Asks for and clears the socket's error; 0 if it has none. */
+static inline ngx_err_t
+wsk_connection_socket_error(ngx_connection_t *c)
+{
+    int        err = 0;
+    socklen_t  len = sizeof(err);
+
+    if (getsockopt(c->fd, SOL_SOCKET, SO_ERROR, (void *) &err, &len) == -1) {
+        return ngx_socket_errno;
+    }
+
+    return err;
+}
+
+/* Whether bytes wait in the socket. If so the read event is made ready, as epoll will do at its next turn. */
+static inline unsigned
+wsk_connection_has_more(ngx_connection_t *c)
+{
+    int  n = 0;
+
+#if (NGX_SSL)
+    if (c->ssl && SSL_pending(c->ssl->connection) > 0) {
+        c->read->ready = 1;
+        return 1;
+    }
+#endif
+
+    if (c->read->eof || c->read->error || ngx_socket_nread(c->fd, &n) == -1 || n == 0) {
+        return 0;
+    }
+
+    c->read->available = n;
+    c->read->ready = 1;
+
+    return 1;
+}
+
+static inline void
+wsk_connection_close(ngx_connection_t *c)
+{
+    ngx_pool_t  *pool = c->pool;
+
+    ngx_close_connection(c);
+
+    if (pool) {
+        ngx_destroy_pool(pool);
+    }
+}
+
+static inline ngx_int_t
+wsk_connection_shutdown_tls(ngx_connection_t *c)
+{
+#if (NGX_SSL)
+    if (c->ssl) {
+        c->ssl->no_wait_shutdown = 1;
+        return ngx_ssl_shutdown(c);
+    }
+#endif
+    return NGX_OK;
+}
+
+
+/* event */
+
+static inline unsigned
+wsk_event_is_ready(const ngx_event_t *ev)
+{
+    return ev->ready;
+}
+
+static inline unsigned
+wsk_event_is_eof(const ngx_event_t *ev)
+{
+    return ev->eof;
+}
+
+static inline unsigned
+wsk_event_has_pending_eof(const ngx_event_t *ev)
+{
+    return ev->pending_eof;
+}
+
+static inline unsigned
+wsk_event_is_timer_set(const ngx_event_t *ev)
+{
+    return ev->timer_set;
+}
+
+/* Whether the event's timer has fired; takes the note down. */
+static inline unsigned
+wsk_event_take_timedout(ngx_event_t *ev)
+{
+    unsigned  timedout = ev->timedout;
+
+    ev->timedout = 0;
+
+    return timedout;
+}
+
+static inline void
+wsk_event_set_timer(ngx_event_t *ev, ngx_msec_t timeout)
+{
+    ngx_add_timer(ev, timeout);
+}
+
+static inline void
+wsk_event_delete_timer(ngx_event_t *ev)
+{
+    if (ev->timer_set) {
+        ngx_del_timer(ev);
+    }
+}
+
+static inline void
+wsk_event_post(ngx_event_t *ev)
+{
+    ngx_post_event(ev, &ngx_posted_events);
+}
+
+static inline void
+wsk_event_post_next(ngx_event_t *ev)
+{
+    ngx_post_event(ev, &ngx_posted_next_events);
+}
+
+
+/* configuration */
+
+/* Our output filter stays in place once the target is connected. */
+static inline void
+wsk_upstream_conf_set_preserve_output(ngx_http_upstream_conf_t *conf)
+{
+    conf->preserve_output = 1;
+}
+
+static inline unsigned
+wsk_conf_is_noname(const ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->noname;
+}
+
+static inline unsigned
+wsk_conf_is_limit_except(const ngx_http_core_loc_conf_t *clcf)
+{
+    return clcf->lmt_excpt;
+}
+
+static inline void
+wsk_conf_set_auto_redirect(ngx_http_core_loc_conf_t *clcf)
+{
+    clcf->auto_redirect = 1;
+}
+
+#endif /* WEBSOCKIFY_SHIM_H */

@@ -1,0 +1,346 @@
+//! nginx's upstream machinery as far as a connected target; from there on the connection is the tenant's.
+//!
+//! nginx chooses a server, connects, tries the next one and does TLS. Its first attempt to send a request calls our
+//! output filter: the target is connected. The filter takes over the event handlers and has the write event posted,
+//! since nginx still uses the upstream when the filter returns.
+
+use std::ffi::c_void;
+use std::ptr::{self, NonNull};
+
+use nginx_sys::{
+    ngx_buf_tag_t, ngx_chain_t, ngx_connection_t, ngx_http_request_t, ngx_http_upstream_create,
+    ngx_http_upstream_create_round_robin_peer, ngx_http_upstream_init, ngx_http_upstream_resolved_t,
+    ngx_http_upstream_srv_conf_t, ngx_http_upstream_t, ngx_int_t, ngx_io, ngx_str_t, ngx_uint_t,
+};
+
+use super::conf::UpstreamConf;
+use super::connection::Connection;
+use super::guard::guard;
+use super::linger;
+use super::request::Request;
+use super::timer::Timer;
+use super::{now, rc, shim};
+
+/// What lives in an upstream from the choice of a server to the end. Its methods may end the request where they say
+/// so, which must be the last thing they do.
+pub(crate) trait Tenant: Sized + 'static {
+    /// Says who may be connected to, by one of [`Upstream`]'s `use_` methods.
+    fn choose_peers(&self, request: Request, upstream: Upstream) -> Result<(), ()>;
+
+    /// Takes what the target said before it was found to be connected, at most [`GREETING`] bytes.
+    fn on_greeting(&self, upstream: Upstream, greeting: &[u8]) -> Result<(), ()>;
+
+    /// The target is connected; called from the event loop. May end the request.
+    fn on_connected(&self, request: Request, upstream: Upstream);
+
+    /// One of the two connections has news, or the timer has fired. May end the request.
+    fn on_event(&self, request: Request, upstream: Upstream);
+
+    /// The request ends, and the connection with it: the last time to use it.
+    fn on_release(&self, request: Request, upstream: Upstream);
+
+    /// A method of the tenant's has panicked. Should end the request.
+    fn on_panic(&self, request: Request, upstream: Upstream);
+}
+
+/// How many bytes of a target's greeting are taken before the tunnel stands. nginx allocates as many for each target
+/// that speaks so early.
+pub(crate) const GREETING: usize = 512;
+
+/// A request's upstream.
+#[derive(Clone, Copy)]
+pub(crate) struct Upstream(NonNull<ngx_http_upstream_t>);
+
+impl Upstream {
+    /// # Safety
+    ///
+    /// `upstream` must be a living request's.
+    pub(crate) unsafe fn new(upstream: NonNull<ngx_http_upstream_t>) -> Self {
+        Self(upstream)
+    }
+
+    fn as_ptr(self) -> *mut ngx_http_upstream_t {
+        self.0.as_ptr()
+    }
+
+    /// The target's connection, while there is one.
+    pub(crate) fn connection(self) -> Option<Connection> {
+        // SAFETY: the upstream is alive, and nginx clears the pointer when it closes the connection.
+        unsafe { NonNull::new((*self.as_ptr()).peer.connection).map(|connection| Connection::new(connection)) }
+    }
+
+    /// A number that no other connection of the worker has; 0 while there is none.
+    pub(crate) fn connection_number(self) -> u64 {
+        // SAFETY: as in `connection`.
+        unsafe { (*self.as_ptr()).peer.connection.as_ref().map_or(0, |c| c.number as u64) }
+    }
+
+    /// The session's timer, in an event that nginx does not use any more once the target is connected.
+    pub(crate) fn timer(self) -> Option<Timer> {
+        // SAFETY: the event lives as long as the connection. Its handler comes to `on_event`.
+        self.connection().and_then(|c| unsafe { NonNull::new((*c.as_ptr()).read).map(|ev| Timer::new(ev)) })
+    }
+
+    /// Has `on_event` called again after all other connections had their turn.
+    pub(crate) fn post_next(self) {
+        if let Some(connection) = self.connection() {
+            // SAFETY: an open connection has a write event; closing it takes the event out of the queue.
+            unsafe { shim::wsk_event_post_next((*connection.as_ptr()).write) };
+        }
+    }
+
+    /// Counts bytes from the target, for `$upstream_bytes_received`.
+    pub(crate) fn count_received(self, len: usize) {
+        // SAFETY: a connected upstream has a state.
+        if let Some(state) = unsafe { (*self.as_ptr()).state.as_mut() } {
+            state.bytes_received += len as nginx_sys::off_t;
+        }
+    }
+
+    /// Notes, for `$upstream_status` and `$upstream_header_time`, that the handshake was answered.
+    pub(crate) fn note_switched(self) {
+        // SAFETY: a connected upstream has a state and a peer.
+        unsafe {
+            if let Some(state) = (*self.as_ptr()).state.as_mut() {
+                state.status = nginx_sys::NGX_HTTP_SWITCHING_PROTOCOLS as ngx_uint_t;
+                state.header_time = (now() as usize).wrapping_sub((*self.as_ptr()).start_time) as _;
+            }
+            shim::wsk_upstream_notify_header(self.as_ptr());
+        }
+    }
+
+    /// Connects to a server of `group`.
+    pub(crate) fn use_group(self, request: Request, group: Group) -> Result<(), ()> {
+        // SAFETY: a group of the configuration outlives its requests, and was initialized with it.
+        unsafe {
+            let group = group.0.as_ptr();
+            (*self.as_ptr()).upstream = group;
+            shim::wsk_upstream_set_ssl_name(self.as_ptr(), &raw mut (*group).host);
+            match (*group).peer.init {
+                Some(init) if init(request.as_ptr(), group) == rc::OK => Ok(()),
+                _ => Err(()),
+            }
+        }
+    }
+
+    /// Connects to one of the addresses in `resolved`, in turn.
+    pub(crate) fn use_addresses(self, request: Request, resolved: Resolved) -> Result<(), ()> {
+        // SAFETY: `resolved` was made for this request, in its pool.
+        unsafe {
+            let resolved = resolved.0.as_ptr();
+            (*self.as_ptr()).upstream = ptr::null_mut();
+            shim::wsk_upstream_set_ssl_name(self.as_ptr(), &raw mut (*resolved).host);
+            match ngx_http_upstream_create_round_robin_peer(request.as_ptr(), resolved) {
+                rc::OK => Ok(()),
+                _ => Err(()),
+            }
+        }
+    }
+
+    /// Lets the target's connection live on for as long as it takes the target to read what it was sent.
+    pub(crate) fn let_target_finish(self) {
+        if self.connection().is_some_and(linger::take_over) {
+            // SAFETY: the upstream is alive; without a connection nginx has none to close.
+            unsafe { (*self.as_ptr()).peer.connection = ptr::null_mut() };
+        }
+    }
+}
+
+/// A group of servers: an `upstream` block, or what nginx makes of a name and a port in the configuration.
+#[derive(Clone, Copy)]
+pub(crate) struct Group(NonNull<ngx_http_upstream_srv_conf_t>);
+
+impl Group {
+    /// # Safety
+    ///
+    /// `group` must belong to the configuration of the cycle.
+    pub(crate) unsafe fn new(group: NonNull<ngx_http_upstream_srv_conf_t>) -> Self {
+        Self(group)
+    }
+}
+
+/// Addresses found while a request runs.
+#[derive(Clone, Copy)]
+pub(crate) struct Resolved(NonNull<ngx_http_upstream_resolved_t>);
+
+impl Resolved {
+    /// # Safety
+    ///
+    /// `resolved` and what it points to must live in the request's pool, and hold at least one address.
+    pub(crate) unsafe fn new(resolved: NonNull<ngx_http_upstream_resolved_t>) -> Self {
+        Self(resolved)
+    }
+}
+
+/// Starts connecting on behalf of `tenant`, which must live in the request's pool. From here on the request belongs
+/// to nginx and to the tenant's methods: the caller answers `NGX_DONE` and must have held the request. `false` when
+/// memory is out, and nothing has happened.
+pub(crate) fn connect<T: Tenant>(
+    request: Request,
+    conf: &UpstreamConf,
+    tenant: &T,
+) -> bool {
+    const SCHEMA: &str = "tcp://";
+    // SAFETY: the request is alive; its upstream is made here, and `conf` lives as long as the configuration.
+    unsafe {
+        let r = request.as_ptr();
+        if ngx_http_upstream_create(r) != rc::OK {
+            return false;
+        }
+        let u = (*r).upstream;
+        (*u).conf = conf.as_ptr();
+        (*u).schema = ngx_str_t { len: SCHEMA.len(), data: SCHEMA.as_ptr().cast_mut() };
+        (*u).output.tag = output_filter::<T> as *mut c_void as ngx_buf_tag_t;
+        (*u).output.output_filter = Some(output_filter::<T>);
+        (*u).output.filter_ctx = r.cast();
+        (*u).create_request = Some(do_nothing);
+        (*u).reinit_request = Some(do_nothing);
+        (*u).process_header = Some(process_header::<T>);
+        (*u).abort_request = Some(abort_request);
+        (*u).finalize_request = Some(finalize_request::<T>);
+        (*u).input_filter_ctx = ptr::from_ref(tenant).cast_mut().cast();
+        ngx_http_upstream_init(r);
+    }
+    true
+}
+
+/// Ends a request whose upstream is connected, with a status of nginx's. Nothing of it may be used afterwards.
+pub(crate) fn finish(request: Request, status: ngx_int_t) {
+    // nginx's ngx_http_upstream_finalize_request() is static; the cleanup handler is the way to it. It lets go of one
+    // hold of the request.
+    // SAFETY: the request is alive, and a hold keeps it so until `finalize`.
+    unsafe {
+        let cleanup = (*(*request.as_ptr()).upstream).cleanup;
+        if let Some(handler) = cleanup.as_ref().copied().flatten() {
+            request.hold();
+            handler(request.as_ptr().cast());
+        }
+    }
+    request.finalize(status);
+}
+
+/// The tenant of a request's upstream. Unlike a module's context it survives an internal redirect.
+unsafe fn tenant_of<'t, T: Tenant>(request: Request) -> Option<(&'t T, Upstream)> {
+    let upstream = request.upstream()?;
+    // SAFETY: these callbacks are installed by `connect` only, together with a tenant in the request's pool.
+    unsafe { (*upstream.as_ptr()).input_filter_ctx.cast::<T>().as_ref().map(|tenant| (tenant, upstream)) }
+}
+
+unsafe extern "C" fn do_nothing(_request: *mut ngx_http_request_t) -> ngx_int_t {
+    rc::OK
+}
+
+unsafe extern "C" fn abort_request(_request: *mut ngx_http_request_t) {}
+
+/// Stands in for a group's `peer.init`: the module chooses, for each request.
+pub(super) unsafe extern "C" fn init_peers<T: Tenant>(
+    request: *mut ngx_http_request_t,
+    _group: *mut ngx_http_upstream_srv_conf_t,
+) -> ngx_int_t {
+    // SAFETY: nginx passes a living request, whose upstream `connect` has made.
+    let chosen = guard(|| unsafe {
+        let request = Request::new(request);
+        let (tenant, upstream) = tenant_of::<T>(request).ok_or(())?;
+        tenant.choose_peers(request, upstream)
+    });
+    if chosen == Some(Ok(())) {
+        rc::OK
+    } else {
+        rc::ERROR
+    }
+}
+
+/// The target spoke before nginx found it writable.
+unsafe extern "C" fn process_header<T: Tenant>(request: *mut ngx_http_request_t) -> ngx_int_t {
+    // SAFETY: nginx passes a living request with a connected upstream, whose buffer holds what was received.
+    let taken = guard(|| unsafe {
+        let request = Request::new(request);
+        let (tenant, upstream) = tenant_of::<T>(request).ok_or(())?;
+        let u = upstream.as_ptr();
+        if shim::wsk_upstream_is_awaiting_tls(u) != 0 {
+            return Err(());
+        }
+        let len = (*u).buffer.last.offset_from((*u).buffer.pos).unsigned_abs();
+        tenant.on_greeting(upstream, std::slice::from_raw_parts((*u).buffer.pos, len))?;
+        (*u).buffer.last = (*u).buffer.pos;
+        // nginx would receive until there is nothing left, and take an end of stream for a failure: once is enough.
+        (*(*u).peer.connection).recv = Some(recv_nothing_once);
+        shim::wsk_event_post((*(*u).peer.connection).write);
+        Ok(())
+    });
+    if taken == Some(Ok(())) {
+        rc::AGAIN
+    } else {
+        rc::ERROR
+    }
+}
+
+unsafe extern "C" fn recv_nothing_once(c: *mut ngx_connection_t, _room: *mut u8, _size: usize) -> isize {
+    // SAFETY: nginx passes the open connection; `ngx_io` is what it gave the connection before.
+    unsafe { (*c).recv = ngx_io.recv };
+    rc::AGAIN
+}
+
+/// The target is connected.
+unsafe extern "C" fn output_filter<T: Tenant>(request: *mut c_void, _out: *mut ngx_chain_t) -> ngx_int_t {
+    // SAFETY: `connect` made the request the filter's context; nginx calls the filter with a connected upstream.
+    unsafe {
+        let u = (*request.cast::<ngx_http_request_t>()).upstream;
+        shim::wsk_upstream_set_header_sent(u);
+        (*u).read_event_handler = Some(do_nothing_yet);
+        (*u).write_event_handler = Some(on_connected::<T>);
+        shim::wsk_event_post((*(*u).peer.connection).write);
+    }
+    rc::OK
+}
+
+unsafe extern "C" fn do_nothing_yet(_request: *mut ngx_http_request_t, _upstream: *mut ngx_http_upstream_t) {}
+
+unsafe extern "C" fn on_connected<T: Tenant>(
+    request: *mut ngx_http_request_t,
+    upstream: *mut ngx_http_upstream_t,
+) {
+    // SAFETY: nginx passes the living request and its upstream.
+    unsafe {
+        (*upstream).read_event_handler = Some(on_target_event::<T>);
+        (*upstream).write_event_handler = Some(on_target_event::<T>);
+        (*request).read_event_handler = Some(on_client_event::<T>);
+        (*request).write_event_handler = Some(on_client_event::<T>);
+    }
+    call_tenant::<T>(request, T::on_connected);
+}
+
+unsafe extern "C" fn on_target_event<T: Tenant>(
+    request: *mut ngx_http_request_t,
+    _upstream: *mut ngx_http_upstream_t,
+) {
+    call_tenant::<T>(request, T::on_event);
+}
+
+unsafe extern "C" fn on_client_event<T: Tenant>(request: *mut ngx_http_request_t) {
+    call_tenant::<T>(request, T::on_event);
+}
+
+/// Calls a method that may end the request; a panic in it ends the request, and nothing but the request.
+fn call_tenant<T: Tenant>(request: *mut ngx_http_request_t, method: fn(&T, Request, Upstream)) {
+    // SAFETY: nginx passes a living request to the callbacks that call this.
+    let request = unsafe { Request::new(request) };
+    // SAFETY: as above.
+    let Some((tenant, upstream)) = (unsafe { tenant_of::<T>(request) }) else { return };
+    if guard(|| method(tenant, request, upstream)).is_none()
+        && guard(|| tenant.on_panic(request, upstream)).is_none()
+    {
+        finish(request, rc::ERROR);
+    }
+}
+
+unsafe extern "C" fn finalize_request<T: Tenant>(request: *mut ngx_http_request_t, _status: ngx_int_t) {
+    guard(|| {
+        // SAFETY: nginx passes the living request, which may have lost its module contexts, not its upstream.
+        let request = unsafe { Request::new(request) };
+        // SAFETY: as above.
+        if let Some((tenant, upstream)) = unsafe { tenant_of::<T>(request) } {
+            tenant.on_release(request, upstream);
+        }
+    });
+}

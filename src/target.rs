@@ -1,0 +1,66 @@
+//! The target of a session: who it is, and at which addresses.
+//!
+//! The address that is checked is the address that is connected: names that a variable gives are resolved here, and
+//! what is found here is handed to nginx as it is.
+
+use crate::conf::{LocConf, Pass, DEFAULT_PORT};
+use crate::nginx::conf::find_group;
+use crate::nginx::log::Printable;
+use crate::nginx::request::Request;
+use crate::nginx::resolver::Address;
+use crate::nginx::upstream::{Group, Resolved, Upstream};
+
+/// Servers that can be connected to.
+#[derive(Clone, Copy)]
+pub(crate) enum Target {
+    /// A group of the configuration, balanced by nginx.
+    Group(Group),
+    /// Addresses found for this request, tried in turn.
+    Addresses(Resolved),
+}
+
+/// What a location's `websockify_pass` comes to for one request.
+pub(crate) enum Choice {
+    Known(Target),
+    /// A name that a resolver has to be asked for.
+    Name(Address),
+}
+
+/// Finds the target of a request.
+///
+/// # Errors
+///
+/// The status to answer with; the cause is logged.
+pub(crate) fn choose(request: Request, conf: &LocConf) -> Result<Choice, u16> {
+    let text = match conf.pass {
+        Some(Pass::Group(group)) => return Ok(Choice::Known(Target::Group(group))),
+        Some(Pass::Variable(text)) => text.evaluate(request).ok_or(500_u16)?,
+        None => return Err(500),
+    };
+    if text.is_empty() {
+        request.log().error(format_args!("the value of \"websockify_pass\" is empty: no target"));
+        return Err(500);
+    }
+    let address = Address::parse(request, text, DEFAULT_PORT).map_err(|words| {
+        let text = Printable(text.as_bytes());
+        request.log().error(format_args!("{words} in target \"{text}\" of \"websockify_pass\""));
+        500_u16
+    })?;
+    if let Some(group) = find_group(request, address.host(), address.port(), DEFAULT_PORT) {
+        return Ok(Choice::Known(Target::Group(group)));
+    }
+    Ok(match address.literal(request) {
+        Some(resolved) => Choice::Known(Target::Addresses(resolved)),
+        None => Choice::Name(address),
+    })
+}
+
+impl Target {
+    /// Tells nginx whom it may connect to.
+    pub(crate) fn offer(self, request: Request, upstream: Upstream) -> Result<(), ()> {
+        match self {
+            Self::Group(group) => upstream.use_group(request, group),
+            Self::Addresses(resolved) => upstream.use_addresses(request, resolved),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The tunnel between nginx's two connections: its turns, its timer, its end.
+
+mod ends;
+
+use std::ffi::CStr;
+
+use websockify_tunnel::{Cause, End, Ends, Side, Tunnel, Turn};
+
+use crate::handshake;
+use crate::nginx::buffers::RelayBuffers;
+use crate::nginx::request::Request;
+use crate::nginx::upstream::{self, Upstream};
+use crate::nginx::{now, rc};
+use crate::session::{Phase, Session};
+
+use ends::{Client, Target};
+
+/// What nginx's log adds to each line of a tunnel: `... while tunneling`.
+const ACTION: &CStr = c"tunneling";
+
+/// Accepts the handshake of a session whose target is connected, and begins to relay.
+pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
+    upstream.note_switched();
+    request.log().set_action(ACTION);
+    if !handshake::accept(request, &session.accepted) || !send_at_once(request, upstream) {
+        return upstream::finish(request, rc::ERROR);
+    }
+    let mut tunnel = Tunnel::new(now(), session.accepted.encoding, None);
+    let greeting = match session.phase.replace(Phase::Connecting(None)) {
+        Phase::Connecting(greeting) => greeting,
+        Phase::Tunneling(_) | Phase::Ended(_) => None,
+    };
+    if let Some(greeting) = greeting.filter(|it| it.connection == upstream.connection_number()) {
+        tunnel.greet(&greeting.bytes, &mut RelayBuffers { size: session.conf.buffer_size });
+    }
+    session.phase.replace(Phase::Tunneling(tunnel));
+    drive(session, request, upstream);
+}
+
+/// Keystrokes and pixels do not wait for one another.
+fn send_at_once(request: Request, upstream: Upstream) -> bool {
+    request.core_conf().tcp_nodelay == 0
+        || (request.connection().set_nodelay() && upstream.connection().is_some_and(|it| it.set_nodelay()))
+}
+
+/// One turn, on whatever news: a connection is ready, or the timer has fired.
+pub(crate) fn drive(session: &Session, request: Request, upstream: Upstream) {
+    let (client, Some(target), Some(timer)) = (request.connection(), upstream.connection(), upstream.timer())
+    else {
+        return;
+    };
+    timer.take_fired();
+    if client.is_closing() || target.is_closing() {
+        return end_with(session, request, upstream, Cause::Shutdown);
+    }
+    match turn(session, request, upstream) {
+        Some(Turn::Wait(deadline)) => timer.set(deadline),
+        Some(Turn::Yield) => upstream.post_next(),
+        Some(Turn::Ended(end)) => return finish(request, end),
+        None => return,
+    }
+    if !client.watch() || !target.watch() {
+        end_with(session, request, upstream, Cause::Internal);
+    }
+}
+
+/// Lets the tunnel move what it can. `None` where there is no tunnel.
+fn turn(session: &Session, request: Request, upstream: Upstream) -> Option<Turn> {
+    let mut phase = session.phase.borrow_mut();
+    let Phase::Tunneling(tunnel) = &mut *phase else { return None };
+    let mut client = Client::new(request)?;
+    let mut target = Target::new(upstream)?;
+    let mut buffers = RelayBuffers { size: session.conf.buffer_size };
+    let mut ends = Ends { client: &mut client, target: &mut target, buffers: &mut buffers };
+    let turn = tunnel.drive(now(), &session.conf.limits(), &mut ends);
+    if let Turn::Ended(end) = turn {
+        tunnel.release(&mut buffers);
+        *phase = Phase::Ended(end);
+    }
+    Some(turn)
+}
+
+/// Ends a tunnel for a cause from outside of it: the client is told if a frame may begin now.
+fn end_with(session: &Session, request: Request, upstream: Upstream, cause: Cause) {
+    let end = tell(session, request, upstream, cause);
+    finish(request, end);
+}
+
+fn tell(session: &Session, request: Request, upstream: Upstream, cause: Cause) -> End {
+    if let Phase::Tunneling(tunnel) = &mut *session.phase.borrow_mut() {
+        tunnel.fail(cause);
+    }
+    match turn(session, request, upstream) {
+        Some(Turn::Ended(end)) => end,
+        _ => {
+            let end = End { cause, close_sent: false, undelivered: 0 };
+            session.phase.replace(Phase::Ended(end));
+            end
+        }
+    }
+}
+
+/// Ends the request of a tunnel that has ended.
+fn finish(request: Request, end: End) {
+    log(request, end);
+    if end.close_sent {
+        request.linger();
+    }
+    upstream::finish(request, rc::OK);
+}
+
+/// A panic of our own, logged already: this tunnel ends, the others do not.
+pub(crate) fn give_up(session: &Session, request: Request, upstream: Upstream) {
+    end_with(session, request, upstream, Cause::Internal);
+}
+
+/// The request ends: by `finish`, or because the worker closes its connections. The connections are there for the
+/// last time.
+pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
+    let end = match &*session.phase.borrow() {
+        Phase::Connecting(_) => return,
+        Phase::Tunneling(_) => None,
+        Phase::Ended(end) => Some(*end),
+    };
+    match end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown)).cause {
+        // The target is gone, or takes nothing, or nobody has the time.
+        Cause::TargetReset | Cause::SendTimeout(Side::Target) | Cause::Shutdown => {}
+        // What the client sent is dropped with it.
+        Cause::ClientReset => {}
+        _ => upstream.let_target_finish(),
+    }
+}
+
+/// Says why a session failed. nginx has logged what a connection's calls returned.
+fn log(request: Request, end: End) {
+    let log = request.log();
+    match end.cause {
+        Cause::Fault(fault) => log.info(format_args!("client sent {fault}")),
+        Cause::ReadTimeout => log.info(format_args!("client and target timed out: neither sent anything")),
+        Cause::SendTimeout(Side::Client) => log.info(format_args!("client timed out: it took no data")),
+        Cause::SendTimeout(Side::Target) => log.error(format_args!("target timed out: it took no data")),
+        Cause::OutOfMemory => log.error(format_args!("no memory for a relay buffer")),
+        Cause::ClientClose(_)
+        | Cause::ClientEof
+        | Cause::ClientReset
+        | Cause::TargetEof
+        | Cause::TargetReset
+        | Cause::Shutdown
+        | Cause::Internal => {}
+    }
+    if end.undelivered > 0 {
+        log.info(format_args!("{} bytes from the client were not taken by the target", end.undelivered));
+    }
+}
+

@@ -1,0 +1,17 @@
+//! The pump between a WebSocket client and a TCP target, over any pair of non-blocking ends.
+//!
+//! [`Tunnel::drive`] moves what can be moved and says what to wait for. It knows no nginx, no socket and no
+//! clock: an end is a [`Stream`], time is an argument, memory comes from [`Buffers`]. nginx's connections drive
+//! it in the module, simulated ones in the tests, so that both run the same pump.
+#![forbid(unsafe_code)]
+
+mod control;
+mod download;
+mod ending;
+mod stream;
+mod tunnel;
+mod upload;
+
+pub use ending::{Cause, CloseReason, ClosedBy, End, Side};
+pub use stream::{Buffers, Ends, HangUp, Io, Msec, Stream};
+pub use tunnel::{Limits, Stats, Tunnel, Turn, SMALLEST_BUFFER};

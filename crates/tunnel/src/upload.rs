@@ -1,0 +1,257 @@
+//! Client to target: wire bytes come in, payload goes out of the same buffer.
+//!
+//! ```text
+//! buffer  |....| ready: payload for the target |....| wire: not decoded yet |..... room .....|
+//! ```
+//! Payload is unmasked where it was received, and the gaps that headers leave are closed, so that many small
+//! frames become one send. Nothing is received while `ready` holds a byte: that is the backpressure.
+
+use std::ops::Range;
+
+use websockify_protocol::base64_stream::Base64Decoder;
+use websockify_protocol::close::{self, CloseCode};
+use websockify_protocol::decoder::{ControlOpcode, Decoder, Event};
+use websockify_protocol::encoder::ControlFrame;
+use websockify_protocol::error::ProtocolError;
+use websockify_protocol::frame::MAX_CONTROL_PAYLOAD;
+use websockify_protocol::mask::{self, MaskingKey};
+use websockify_protocol::subprotocol::Encoding;
+
+use crate::control::ControlQueue;
+use crate::stream::{Buffers, Ends, Io, Msec, Stream};
+use crate::tunnel::{OutOfMemory, Stats};
+
+/// How the client's stream ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum InflowEnd {
+    Close(Option<CloseCode>),
+    Eof,
+    Reset,
+    Fault(ProtocolError),
+}
+
+pub(crate) struct Upload {
+    buffer: Option<Box<[u8]>>,
+    ready: Range<usize>,
+    wire: Range<usize>,
+    decoder: Decoder,
+    base64: Option<Base64Decoder>,
+    end: Option<InflowEnd>,
+    /// The target takes no more: what still comes is dropped.
+    refused: bool,
+    /// Payload the target did not take.
+    dropped: u64,
+    /// When the target last took a byte, or was first offered one.
+    moved_at: Msec,
+}
+
+impl Upload {
+    pub(crate) fn new(encoding: Encoding, max_frame_size: Option<u64>) -> Self {
+        Self {
+            buffer: None,
+            ready: 0..0,
+            wire: 0..0,
+            decoder: Decoder::new(max_frame_size),
+            base64: (encoding == Encoding::Base64).then(Base64Decoder::new),
+            end: None,
+            refused: false,
+            dropped: 0,
+            moved_at: 0,
+        }
+    }
+
+    /// How the client's stream ended, once it has.
+    pub(crate) fn end(&self) -> Option<InflowEnd> {
+        self.end
+    }
+
+    /// Whether nothing waits for the target.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
+    /// Bytes of payload that the target did not take.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
+    }
+
+    /// Whether the target's connection broke while it was written to.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.refused
+    }
+
+    /// Since when the target has taken nothing, if bytes wait for it.
+    pub(crate) fn blocked_since(&self) -> Option<Msec> {
+        (!self.ready.is_empty()).then_some(self.moved_at)
+    }
+
+    /// Drops what waits for the target, and all that comes after it.
+    pub(crate) fn refuse(&mut self) {
+        self.refused = true;
+        self.drop_ready();
+    }
+
+    fn drop_ready(&mut self) {
+        self.dropped += self.ready.len() as u64;
+        self.ready = 0..0;
+    }
+
+    /// One round: send what is ready, decode what was received, receive. Returns how many bytes moved.
+    pub(crate) fn advance<C: Stream, T: Stream, B: Buffers>(
+        &mut self,
+        now: Msec,
+        ends: &mut Ends<'_, C, T, B>,
+        control: &mut ControlQueue,
+        stats: &mut Stats,
+    ) -> Result<usize, OutOfMemory> {
+        let mut moved = self.send(now, ends.target);
+        if self.ready.is_empty() && self.end.is_none() {
+            moved += self.receive(now, ends, control, stats)?;
+            moved += self.send(now, ends.target);
+        }
+        if self.ready.is_empty() && (self.wire.is_empty() || self.end.is_some()) {
+            self.release(ends.buffers);
+        }
+        Ok(moved)
+    }
+
+    fn send(&mut self, now: Msec, target: &mut impl Stream) -> usize {
+        let Some(buffer) = self.buffer.as_deref() else { return 0 };
+        if self.ready.is_empty() || !target.is_writable() {
+            return 0;
+        }
+        match target.send(&buffer[self.ready.clone()]) {
+            Io::Done(len) => {
+                self.ready.start += len;
+                self.moved_at = now;
+                len
+            }
+            Io::Again => 0,
+            Io::Eof | Io::Error => {
+                self.refuse();
+                0
+            }
+        }
+    }
+
+    fn receive<C: Stream, T: Stream, B: Buffers>(
+        &mut self,
+        now: Msec,
+        ends: &mut Ends<'_, C, T, B>,
+        control: &mut ControlQueue,
+        stats: &mut Stats,
+    ) -> Result<usize, OutOfMemory> {
+        if !ends.client.is_readable() {
+            return Ok(0);
+        }
+        if self.buffer.is_none() {
+            self.buffer = Some(ends.buffers.take().ok_or(OutOfMemory)?);
+        }
+        let Some(buffer) = self.buffer.as_deref_mut() else { return Ok(0) };
+        // What is left undecoded is less than a control frame, so there is always room behind it.
+        buffer.copy_within(self.wire.clone(), 0);
+        self.wire = 0..self.wire.len();
+        match ends.client.recv(&mut buffer[self.wire.end..]) {
+            Io::Done(len) => {
+                self.wire.end += len;
+                stats.heard_at = now;
+                self.decode(control, stats)?;
+                self.moved_at = now;
+                if self.refused {
+                    self.drop_ready();
+                }
+                Ok(len)
+            }
+            Io::Again => Ok(0),
+            Io::Eof => Ok(self.finish(InflowEnd::Eof)),
+            Io::Error => Ok(self.finish(InflowEnd::Reset)),
+        }
+    }
+
+    /// Decodes all of `wire` but a header or control frame that is not whole yet.
+    fn decode(&mut self, control: &mut ControlQueue, stats: &mut Stats) -> Result<(), OutOfMemory> {
+        self.ready = self.wire.start..self.wire.start;
+        while self.end.is_none() {
+            let Some(buffer) = self.buffer.as_deref_mut() else { break };
+            let step = match self.decoder.decode(&buffer[self.wire.clone()]) {
+                Ok(Some(step)) => step,
+                Ok(None) => break,
+                Err(fault) => {
+                    self.finish(InflowEnd::Fault(fault));
+                    break;
+                }
+            };
+            let payload = self.wire.start + step.skip..self.wire.start + step.skip + step.len;
+            self.wire.start = payload.end;
+            match step.event {
+                Event::Data { key, end_of_message } => self.take_data(payload, key, end_of_message, stats),
+                Event::Control { opcode, key } => self.take_control(opcode, payload, key, control)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn take_data(&mut self, payload: Range<usize>, key: MaskingKey, end_of_message: bool, stats: &mut Stats) {
+        let Some(buffer) = self.buffer.as_deref_mut() else { return };
+        if self.ready.is_empty() {
+            self.ready = payload.start..payload.start;
+        }
+        let at = self.ready.end;
+        let mut len = payload.len();
+        if at == payload.start {
+            mask::apply(key, &mut buffer[payload]);
+        } else {
+            mask::apply_moving(key, buffer, payload, at);
+        }
+        if let Some(base64) = &mut self.base64 {
+            match base64.decode_within(buffer, at..at + len, at, end_of_message) {
+                Ok(decoded) => len = decoded,
+                Err(fault) => {
+                    self.finish(InflowEnd::Fault(fault));
+                    return;
+                }
+            }
+        }
+        self.ready.end = at + len;
+        stats.bytes_received += len as u64;
+        stats.frames_received += u64::from(end_of_message);
+    }
+
+    fn take_control(
+        &mut self,
+        opcode: ControlOpcode,
+        payload: Range<usize>,
+        key: MaskingKey,
+        control: &mut ControlQueue,
+    ) -> Result<(), OutOfMemory> {
+        let Some(buffer) = self.buffer.as_deref_mut() else { return Ok(()) };
+        let mut body = [0; MAX_CONTROL_PAYLOAD];
+        let body = &mut body[..payload.len()];
+        body.copy_from_slice(&buffer[payload]);
+        mask::apply(key, body);
+        match opcode {
+            ControlOpcode::Ping if control.push(ControlFrame::pong(body)) => {}
+            ControlOpcode::Ping => return Err(OutOfMemory),
+            ControlOpcode::Pong => {}
+            ControlOpcode::Close => {
+                self.finish(match close::parse(body) {
+                    Ok(close) => InflowEnd::Close(close.code),
+                    Err(fault) => InflowEnd::Fault(fault),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self, end: InflowEnd) -> usize {
+        self.end = Some(end);
+        self.wire = 0..0;
+        0
+    }
+
+    pub(crate) fn release(&mut self, buffers: &mut impl Buffers) {
+        if let Some(buffer) = self.buffer.take() {
+            buffers.give(buffer);
+        }
+    }
+}

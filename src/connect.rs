@@ -29,11 +29,12 @@ fn resolve(request: Request, session: &Session, address: &Address) {
 }
 
 /// The resolver has answered.
-pub(crate) fn resolved(request: Request, session: &Session, answer: Answer) {
+pub(crate) fn resolved(request: Request, session: &Session, answer: Answer<'_>) {
     match answer {
         Answer::Found(addresses) => connect(request, session, Target::Addresses(addresses)),
-        Answer::Failed(words) => {
-            request.log().error(format_args!("target could not be resolved: {words}"));
+        Answer::Failed(name, words) => {
+            let name = Printable(name);
+            request.log().error(format_args!("target \"{name}\" could not be resolved: {words}"));
             request.finalize(502);
         }
     }

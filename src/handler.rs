@@ -43,7 +43,7 @@ impl Asker for Session {
         &self.lookup
     }
 
-    fn on_resolved(&self, request: Request, answer: Answer) {
+    fn on_resolved(&self, request: Request, answer: Answer<'_>) {
         connect::resolved(request, self, answer);
     }
 }

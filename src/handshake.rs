@@ -47,6 +47,6 @@ pub(crate) fn check<'r>(request: Request) -> Result<Accepted<'r>, u16> {
 pub(crate) fn accept(request: Request, accepted: &Accepted<'_>) -> bool {
     request.add_header("Upgrade", b"websocket")
         && request.add_header("Sec-WebSocket-Accept", &accepted.accept)
-        && accepted.subprotocol.map_or(true, |name| request.add_header("Sec-WebSocket-Protocol", name))
+        && accepted.subprotocol.is_none_or(|name| request.add_header("Sec-WebSocket-Protocol", name))
         && request.send_switching_protocols()
 }

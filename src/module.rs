@@ -33,11 +33,7 @@ static mut COMMANDS: [ngx_command_t; 6] = [
         post: (&raw const BUFFER_SIZE_POST).cast_mut().cast(),
         ..command(c"websockify_buffer_size", ngx_conf_set_size_slot, offset_of!(LocConf, buffer_size))
     },
-    command(
-        c"websockify_connect_timeout",
-        ngx_conf_set_msec_slot,
-        UPSTREAM + UpstreamConf::CONNECT_TIMEOUT,
-    ),
+    command(c"websockify_connect_timeout", ngx_conf_set_msec_slot, UPSTREAM + UpstreamConf::CONNECT_TIMEOUT),
     command(c"websockify_send_timeout", ngx_conf_set_msec_slot, UPSTREAM + UpstreamConf::SEND_TIMEOUT),
     command(c"websockify_read_timeout", ngx_conf_set_msec_slot, UPSTREAM + UpstreamConf::READ_TIMEOUT),
     ngx_command_t::empty(),

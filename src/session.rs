@@ -20,6 +20,7 @@ pub(crate) struct Session {
 }
 
 /// How far a session is on its road.
+#[allow(clippy::large_enum_variant, reason = "it is in its place in the pool, for as long as it matters")]
 pub(crate) enum Phase {
     /// On the way to the target, which may have said something already.
     Connecting(Option<Greeting>),

@@ -20,6 +20,7 @@ pub(crate) enum Target {
 }
 
 /// What a location's `websockify_pass` comes to for one request.
+#[allow(clippy::large_enum_variant, reason = "it is passed on once")]
 pub(crate) enum Choice {
     Known(Target),
     /// A name that a resolver has to be asked for.

@@ -152,4 +152,3 @@ fn log(request: Request, end: End) {
         log.info(format_args!("{} bytes from the client were not taken by the target", end.undelivered));
     }
 }
-

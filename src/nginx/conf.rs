@@ -6,11 +6,12 @@ use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_flag_t, ngx_http_compile_complex_value, ngx_http_compile_complex_value_t,
-    ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t,
-    ngx_http_core_module, ngx_http_handler_pt, ngx_http_request_t, ngx_http_script_variables_count, ngx_http_upstream_add, ngx_int_t, ngx_module_t,
-    ngx_http_upstream_conf_t, ngx_http_upstream_main_conf_t, ngx_http_upstream_module,
-    ngx_http_upstream_srv_conf_t, ngx_msec_t, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_HTTP_UPSTREAM_FT_ERROR,
+    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_flag_t, ngx_http_compile_complex_value,
+    ngx_http_compile_complex_value_t, ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
+    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_handler_pt, ngx_http_request_t,
+    ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_conf_t,
+    ngx_http_upstream_main_conf_t, ngx_http_upstream_module, ngx_http_upstream_srv_conf_t, ngx_int_t,
+    ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_HTTP_UPSTREAM_FT_ERROR,
     NGX_HTTP_UPSTREAM_FT_TIMEOUT, NGX_LOG_EMERG,
 };
 use ngx::log::{write_fmt, LOG_BUFFER_SIZE};
@@ -186,7 +187,12 @@ impl ComplexValue {
 }
 
 /// Finds the group that a variable's value names.
-pub(crate) fn find_group(request: Request, host: &[u8], port: Option<u16>, default_port: u16) -> Option<Group> {
+pub(crate) fn find_group(
+    request: Request,
+    host: &[u8],
+    port: Option<u16>,
+    default_port: u16,
+) -> Option<Group> {
     // SAFETY: nginx made a main configuration of this type for the upstream module; its groups are pointers to valid
     // structures.
     unsafe {
@@ -328,7 +334,9 @@ pub(crate) unsafe extern "C" fn parse_directive<D: Directive>(
     to_nginx(D::parse(location, conf))
 }
 
-pub(crate) unsafe extern "C" fn handle_content<H: ContentHandler>(request: *mut ngx_http_request_t) -> ngx_int_t {
+pub(crate) unsafe extern "C" fn handle_content<H: ContentHandler>(
+    request: *mut ngx_http_request_t,
+) -> ngx_int_t {
     // SAFETY: nginx passes a living request.
     let request = unsafe { Request::new(request) };
     guard(|| H::handle(request)).unwrap_or(nginx_sys::NGX_HTTP_INTERNAL_SERVER_ERROR as ngx_int_t)

@@ -2,7 +2,9 @@
 
 use std::ptr::NonNull;
 
-use nginx_sys::{ngx_connection_t, ngx_handle_read_event, ngx_handle_write_event, ngx_int_t, ngx_tcp_nodelay};
+use nginx_sys::{
+    ngx_connection_t, ngx_handle_read_event, ngx_handle_write_event, ngx_int_t, ngx_tcp_nodelay,
+};
 use websockify_tunnel::{HangUp, Io};
 
 use super::log::Log;
@@ -103,6 +105,12 @@ impl Connection {
     pub(crate) fn has_more(self) -> bool {
         // SAFETY: the connection is open by the promise of `new`.
         unsafe { shim::wsk_connection_has_more(self.as_ptr()) != 0 }
+    }
+
+    /// How many bytes the kernel has taken and the peer has not acknowledged; 0 where that cannot be known.
+    pub(crate) fn unacknowledged(self) -> usize {
+        // SAFETY: the connection is open by the promise of `new`.
+        unsafe { shim::wsk_connection_unacknowledged(self.as_ptr()) as usize }
     }
 
     /// Whether epoll has announced that the peer left.

@@ -6,9 +6,9 @@ use std::ptr::{self, NonNull};
 use nginx_sys::{
     ngx_http_cleanup_add, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_discard_request_body,
     ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t, ngx_http_run_posted_requests,
-    ngx_http_send_header, ngx_http_send_special, ngx_http_test_reading, ngx_int_t,
-    ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t, NGX_HTTP_FLUSH,
-    NGX_HTTP_GET, NGX_HTTP_VERSION_10, NGX_HTTP_VERSION_11, NGX_HTTP_VERSION_20,
+    ngx_http_send_header, ngx_http_send_special, ngx_http_test_reading, ngx_int_t, ngx_list_push, ngx_list_t,
+    ngx_str_t, ngx_table_elt_t, ngx_uint_t, NGX_HTTP_FLUSH, NGX_HTTP_GET, NGX_HTTP_VERSION_10,
+    NGX_HTTP_VERSION_11, NGX_HTTP_VERSION_20,
 };
 use websockify_protocol::handshake::HttpVersion;
 
@@ -144,7 +144,8 @@ impl Request {
         let Some(value) = self.pool().copy(value) else { return false };
         // SAFETY: the list is one of `ngx_table_elt_t`, and both strings live as long as the request.
         unsafe {
-            let header = ngx_list_push(&raw mut (*self.as_ptr()).headers_out.headers).cast::<ngx_table_elt_t>();
+            let header =
+                ngx_list_push(&raw mut (*self.as_ptr()).headers_out.headers).cast::<ngx_table_elt_t>();
             if header.is_null() {
                 return false;
             }
@@ -173,7 +174,8 @@ impl Request {
             (*r).headers_out.status_line = ngx_str_t { len: LINE.len(), data: LINE.as_ptr().cast_mut() };
             (*r).headers_out.content_length_n = -1;
             let sent = ngx_http_send_header(r);
-            (sent == rc::OK || sent == rc::AGAIN) && ngx_http_send_special(r, NGX_HTTP_FLUSH as _) != rc::ERROR
+            (sent == rc::OK || sent == rc::AGAIN)
+                && ngx_http_send_special(r, NGX_HTTP_FLUSH as _) != rc::ERROR
         }
     }
 

@@ -10,8 +10,8 @@ use nginx_sys::{
 };
 
 use super::guard::guard;
-use super::request::{run_posted_requests, Request};
 use super::rc;
+use super::request::{run_posted_requests, Request};
 use super::upstream::Resolved;
 
 /// What a target's text was parsed to.
@@ -72,17 +72,17 @@ impl Address {
 }
 
 /// What came of a look-up.
-pub(crate) enum Answer {
+pub(crate) enum Answer<'a> {
     /// At least one address.
     Found(Resolved),
-    /// nginx's words for what went wrong.
-    Failed(&'static str),
+    /// None for this name, and nginx's words for what went wrong.
+    Failed(&'a [u8], &'static str),
 }
 
 /// Who waits for a look-up. It lives in the request's pool.
 pub(crate) trait Asker: 'static {
     /// The look-up of a held request. May end the request.
-    fn on_resolved(&self, request: Request, answer: Answer);
+    fn on_resolved(&self, request: Request, answer: Answer<'_>);
 
     /// Where the look-up keeps its place while it runs.
     fn lookup(&self) -> &Lookup;
@@ -166,13 +166,13 @@ unsafe extern "C" fn on_answer<A: Asker>(context: *mut ngx_resolver_ctx_t) {
 }
 
 /// Copies the addresses into the request's pool, so that the resolver may forget them.
-unsafe fn read_answer(request: Request, context: *mut ngx_resolver_ctx_t, port: u16) -> Answer {
+unsafe fn read_answer<'r>(request: Request, context: *mut ngx_resolver_ctx_t, port: u16) -> Answer<'r> {
     // SAFETY: the context holds `naddrs` addresses; all zero is a valid structure.
     unsafe {
         let context = &*context;
         if context.state != 0 {
             let words = CStr::from_ptr(ngx_resolver_strerror(context.state).cast());
-            return Answer::Failed(words.to_str().unwrap_or("unknown error"));
+            return Answer::Failed(context.name.as_bytes(), words.to_str().unwrap_or("unknown error"));
         }
         let copied = || {
             let from = std::slice::from_raw_parts(context.addrs, context.naddrs);
@@ -189,7 +189,7 @@ unsafe fn read_answer(request: Request, context: *mut ngx_resolver_ctx_t, port: 
             (*resolved.as_ptr()).naddrs = context.naddrs;
             Some(Resolved::new(resolved))
         };
-        copied().map_or(Answer::Failed("out of memory"), Answer::Found)
+        copied().map_or(Answer::Failed(context.name.as_bytes(), "out of memory"), Answer::Found)
     }
 }
 
@@ -210,4 +210,3 @@ unsafe extern "C" fn cancel<A: Asker>(asker: *mut c_void) {
         lookup.request.set(None);
     }
 }
-

@@ -10,6 +10,10 @@
 #include <ngx_core.h>
 #include <ngx_http.h>
 
+#if (NGX_LINUX)
+#include <linux/sockios.h>
+#endif
+
 /* What the C compiler thinks of the structures whose fields Rust reads directly: checked against bindgen's idea. */
 enum {
     WSK_REQUEST_SIZE = sizeof(ngx_http_request_t),
@@ -160,6 +164,21 @@ wsk_connection_has_more(ngx_connection_t *c)
     c->read->ready = 1;
 
     return 1;
+}
+
+/* How many bytes the kernel has taken and the peer has not acknowledged; 0 where that cannot be known. */
+static inline unsigned
+wsk_connection_unacknowledged(ngx_connection_t *c)
+{
+#ifdef SIOCOUTQ
+    int  n = 0;
+
+    if (ioctl(c->fd, SIOCOUTQ, &n) == 0 && n > 0) {
+        return n;
+    }
+#endif
+
+    return 0;
 }
 
 static inline void

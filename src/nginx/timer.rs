@@ -29,7 +29,8 @@ impl Timer {
             if shim::wsk_event_is_timer_set(event) != 0 && (*event).timer.key as u64 <= deadline {
                 return;
             }
-            shim::wsk_event_set_timer(event, deadline.saturating_sub(now()) as nginx_sys::ngx_msec_t);
+            let timeout = deadline.saturating_sub(now());
+            shim::wsk_event_set_timer(event, usize::try_from(timeout).unwrap_or(usize::MAX));
         }
     }
 

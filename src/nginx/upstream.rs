@@ -8,9 +8,10 @@ use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_buf_tag_t, ngx_chain_t, ngx_connection_t, ngx_http_request_t, ngx_http_upstream_create,
-    ngx_http_upstream_create_round_robin_peer, ngx_http_upstream_init, ngx_http_upstream_resolved_t,
-    ngx_http_upstream_srv_conf_t, ngx_http_upstream_t, ngx_int_t, ngx_io, ngx_str_t, ngx_uint_t,
+    ngx_buf_tag_t, ngx_chain_t, ngx_connection_t, ngx_current_msec, ngx_http_request_t,
+    ngx_http_upstream_create, ngx_http_upstream_create_round_robin_peer, ngx_http_upstream_init,
+    ngx_http_upstream_resolved_t, ngx_http_upstream_srv_conf_t, ngx_http_upstream_t, ngx_int_t, ngx_io,
+    ngx_str_t, ngx_uint_t,
 };
 
 use super::conf::UpstreamConf;
@@ -19,7 +20,7 @@ use super::guard::guard;
 use super::linger;
 use super::request::Request;
 use super::timer::Timer;
-use super::{now, rc, shim};
+use super::{rc, shim};
 
 /// What lives in an upstream from the choice of a server to the end. Its methods may end the request where they say
 /// so, which must be the last thing they do.
@@ -66,13 +67,15 @@ impl Upstream {
     /// The target's connection, while there is one.
     pub(crate) fn connection(self) -> Option<Connection> {
         // SAFETY: the upstream is alive, and nginx clears the pointer when it closes the connection.
-        unsafe { NonNull::new((*self.as_ptr()).peer.connection).map(|connection| Connection::new(connection)) }
+        unsafe {
+            NonNull::new((*self.as_ptr()).peer.connection).map(|connection| Connection::new(connection))
+        }
     }
 
     /// A number that no other connection of the worker has; 0 while there is none.
     pub(crate) fn connection_number(self) -> u64 {
         // SAFETY: as in `connection`.
-        unsafe { (*self.as_ptr()).peer.connection.as_ref().map_or(0, |c| c.number as u64) }
+        unsafe { (*self.as_ptr()).peer.connection.as_ref().map_or(0, |c| c.number) }
     }
 
     /// The session's timer, in an event that nginx does not use any more once the target is connected.
@@ -103,7 +106,7 @@ impl Upstream {
         unsafe {
             if let Some(state) = (*self.as_ptr()).state.as_mut() {
                 state.status = nginx_sys::NGX_HTTP_SWITCHING_PROTOCOLS as ngx_uint_t;
-                state.header_time = (now() as usize).wrapping_sub((*self.as_ptr()).start_time) as _;
+                state.header_time = ngx_current_msec.wrapping_sub((*self.as_ptr()).start_time);
             }
             shim::wsk_upstream_notify_header(self.as_ptr());
         }
@@ -175,11 +178,7 @@ impl Resolved {
 /// Starts connecting on behalf of `tenant`, which must live in the request's pool. From here on the request belongs
 /// to nginx and to the tenant's methods: the caller answers `NGX_DONE` and must have held the request. `false` when
 /// memory is out, and nothing has happened.
-pub(crate) fn connect<T: Tenant>(
-    request: Request,
-    conf: &UpstreamConf,
-    tenant: &T,
-) -> bool {
+pub(crate) fn connect<T: Tenant>(request: Request, conf: &UpstreamConf, tenant: &T) -> bool {
     const SCHEMA: &str = "tcp://";
     // SAFETY: the request is alive; its upstream is made here, and `conf` lives as long as the configuration.
     unsafe {

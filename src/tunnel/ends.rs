@@ -55,6 +55,10 @@ impl Stream for Client {
         !self.request.early_bytes().is_empty() || self.connection.has_more()
     }
 
+    fn unacknowledged(&mut self) -> usize {
+        self.connection.unacknowledged()
+    }
+
     fn hang_up(&mut self) -> Option<HangUp> {
         self.connection.hang_up()
     }
@@ -96,6 +100,10 @@ impl Stream for Target {
 
     fn has_more(&mut self) -> bool {
         self.connection.has_more()
+    }
+
+    fn unacknowledged(&mut self) -> usize {
+        self.connection.unacknowledged()
     }
 
     fn hang_up(&mut self) -> Option<HangUp> {

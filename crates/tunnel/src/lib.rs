@@ -5,6 +5,7 @@
 //! it in the module, simulated ones in the tests, so that both run the same pump.
 #![forbid(unsafe_code)]
 
+mod blocked;
 mod control;
 mod download;
 mod ending;

@@ -43,6 +43,10 @@ pub trait Stream {
     /// Whether bytes are waiting that [`Stream::is_readable`] has not announced yet.
     fn has_more(&mut self) -> bool;
 
+    /// How many bytes were sent and not acknowledged by the peer yet: while it shrinks, the peer takes data, also
+    /// where there is no room for more.
+    fn unacknowledged(&mut self) -> usize;
+
     /// Whether the peer left; asked while the pump may not read.
     fn hang_up(&mut self) -> Option<HangUp>;
 }

@@ -7,6 +7,7 @@ use websockify_protocol::encoder::ControlFrame;
 use websockify_protocol::frame::MAX_CONTROL_PAYLOAD;
 use websockify_protocol::subprotocol::Encoding;
 
+use crate::blocked::Blocked;
 use crate::control::ControlQueue;
 use crate::download::{Download, OutflowEnd};
 use crate::ending::{Cause, CloseReason, End, Side};
@@ -91,8 +92,8 @@ pub struct Tunnel {
     download: Download,
     control: ControlQueue,
     stats: Stats,
-    /// Since when the client has taken nothing of what waits for it.
-    client_blocked_since: Option<Msec>,
+    /// How the client takes what waits for it.
+    client_blocked: Blocked,
     /// The client takes no more; what it sent before may still be read.
     client_gone: bool,
     /// The client ended its stream, and what it sent last is not read yet because the target is full.
@@ -112,7 +113,7 @@ impl Tunnel {
             download: Download::new(encoding),
             control: ControlQueue::default(),
             stats: Stats { heard_at: now, ..Stats::default() },
-            client_blocked_since: None,
+            client_blocked: Blocked::default(),
             client_gone: false,
             client_left: false,
             drain: DRAIN,
@@ -173,7 +174,7 @@ impl Tunnel {
                 self.download.release_if_empty(ends.buffers);
                 return Turn::Wait(deadline);
             }
-            if let Some(end) = self.expire(expiry) {
+            if let Some(end) = self.expire(now, limits, expiry, ends) {
                 return Turn::Ended(end);
             }
         }
@@ -218,7 +219,9 @@ impl Tunnel {
     /// Whether what the client says, or has said before its end, still goes to the target.
     fn reads_client(&self) -> bool {
         match self.cause {
-            None | Some(Cause::ClientClose(_) | Cause::ClientEof | Cause::Fault(_) | Cause::TargetEof) => true,
+            None | Some(Cause::ClientClose(_) | Cause::ClientEof | Cause::Fault(_) | Cause::TargetEof) => {
+                true
+            }
             Some(_) => false,
         }
     }
@@ -242,16 +245,12 @@ impl Tunnel {
                 Io::Eof | Io::Error => self.client_gone = true,
             }
         }
-        self.client_blocked_since = match self.client_blocked_since {
-            _ if !self.owes_client() => None,
-            Some(since) if moved == 0 => Some(since),
-            _ => Some(now),
-        };
+        self.client_blocked.note(now, moved > 0, self.owes_client());
         moved
     }
 
     fn owes_client(&self) -> bool {
-        !self.client_gone && !(self.download.is_empty() && self.control.is_empty())
+        !self.client_gone && (!self.download.is_empty() || !self.control.is_empty())
     }
 
     /// Finds what ends the tunnel, if something did.
@@ -259,7 +258,7 @@ impl Tunnel {
         if self.cause.is_some() {
             return;
         }
-        let hang_up = self.upload.blocked_since().and_then(|_| ends.client.hang_up());
+        let hang_up = self.upload.blocked().is_blocked().then(|| ends.client.hang_up()).flatten();
         self.client_left = hang_up.is_some();
         self.cause = match (self.upload.end(), self.download.end()) {
             _ if hang_up == Some(HangUp::Reset) => Some(Cause::ClientReset),
@@ -270,7 +269,9 @@ impl Tunnel {
             (None, _) if self.client_gone && !has_more(ends.client) => Some(Cause::ClientReset),
             (None, Some(OutflowEnd::Eof)) if self.download.is_empty() => Some(Cause::TargetEof),
             (None, Some(OutflowEnd::Reset)) if self.download.is_empty() => Some(Cause::TargetReset),
-            (None, None) if self.upload.is_refused() && self.download.is_empty() && !has_more(ends.target) => {
+            (None, None)
+                if self.upload.is_refused() && self.download.is_empty() && !has_more(ends.target) =>
+            {
                 Some(Cause::TargetReset)
             }
             (None, _) => None,
@@ -323,39 +324,59 @@ impl Tunnel {
     }
 
     /// What the tunnel waits for at most until when.
-    fn deadline(&self, limits: &Limits) -> (Msec, Expiry) {
-        let client = self.client_blocked_since.map(|since| (since + limits.send_timeout, Expiry::Client));
-        let target = self.upload.blocked_since().map(|since| {
-            let ending = self.cause.is_some() || self.client_left;
-            let timeout = if ending { LAST_WORDS.min(limits.send_timeout) } else { limits.send_timeout };
-            (since + timeout, Expiry::Target)
-        });
+    fn deadline(&mut self, limits: &Limits) -> (Msec, Expiry) {
+        let client = self.client_blocked.deadline(limits.send_timeout).map(|at| (at, Expiry::Client));
+        let timeout = self.upload_timeout(limits);
+        let target = self.upload.blocked().deadline(timeout).map(|at| (at, Expiry::Target));
         let answer = match self.close {
-            Close::Sent(at) if self.cause == Some(Cause::TargetEof) => Some((at + LAST_WORDS, Expiry::Answer)),
+            Close::Sent(at) if self.cause == Some(Cause::TargetEof) => {
+                Some((at + LAST_WORDS, Expiry::Answer))
+            }
             _ => None,
         };
         let silence = (self.stats.heard_at + limits.read_timeout, Expiry::Silence);
         [client, target, answer].into_iter().flatten().min_by_key(|&(at, _)| at).unwrap_or(silence)
     }
 
+    /// How long the target may take nothing: less for a client that has gone, whose last bytes these are.
+    fn upload_timeout(&self, limits: &Limits) -> Msec {
+        if self.cause.is_some() || self.client_left {
+            LAST_WORDS.min(limits.send_timeout)
+        } else {
+            limits.send_timeout
+        }
+    }
+
     /// Draws the consequence of a deadline that has passed.
-    fn expire(&mut self, expiry: Expiry) -> Option<End> {
-        let cause = match expiry {
-            Expiry::Client => Cause::SendTimeout(Side::Client),
-            Expiry::Answer => Cause::TargetEof,
-            Expiry::Target => {
-                self.upload.refuse();
-                let cause = if self.client_left { Cause::ClientEof } else { Cause::SendTimeout(Side::Target) };
-                self.cause.get_or_insert(cause);
-                return None;
+    fn expire<C: Stream, T: Stream, B: Buffers>(
+        &mut self,
+        now: Msec,
+        limits: &Limits,
+        expiry: Expiry,
+        ends: &mut Ends<'_, C, T, B>,
+    ) -> Option<End> {
+        match expiry {
+            Expiry::Client => {
+                let expired = self.client_blocked.has_expired(now, limits.send_timeout, ends.client);
+                expired.then(|| self.end(self.cause.unwrap_or(Cause::SendTimeout(Side::Client))))
             }
+            Expiry::Target => {
+                let timeout = self.upload_timeout(limits);
+                if self.upload.blocked().has_expired(now, timeout, ends.target) {
+                    let cause =
+                        if self.client_left { Cause::ClientEof } else { Cause::SendTimeout(Side::Target) };
+                    self.cause.get_or_insert(cause);
+                    self.upload.refuse();
+                }
+                None
+            }
+            Expiry::Answer => Some(self.end(Cause::TargetEof)),
             Expiry::Silence if self.cause.is_none() => {
                 self.fail(Cause::ReadTimeout);
-                return None;
+                None
             }
-            Expiry::Silence => Cause::ReadTimeout,
-        };
-        Some(self.end(self.cause.unwrap_or(cause)))
+            Expiry::Silence => self.cause.map(|cause| self.end(cause)),
+        }
     }
 
     fn end(&self, cause: Cause) -> End {

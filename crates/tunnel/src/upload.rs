@@ -17,6 +17,7 @@ use websockify_protocol::frame::MAX_CONTROL_PAYLOAD;
 use websockify_protocol::mask::{self, MaskingKey};
 use websockify_protocol::subprotocol::Encoding;
 
+use crate::blocked::Blocked;
 use crate::control::ControlQueue;
 use crate::stream::{Buffers, Ends, Io, Msec, Stream};
 use crate::tunnel::{OutOfMemory, Stats};
@@ -41,8 +42,7 @@ pub(crate) struct Upload {
     refused: bool,
     /// Payload the target did not take.
     dropped: u64,
-    /// When the target last took a byte, or was first offered one.
-    moved_at: Msec,
+    blocked: Blocked,
 }
 
 impl Upload {
@@ -56,7 +56,7 @@ impl Upload {
             end: None,
             refused: false,
             dropped: 0,
-            moved_at: 0,
+            blocked: Blocked::default(),
         }
     }
 
@@ -80,9 +80,9 @@ impl Upload {
         self.refused
     }
 
-    /// Since when the target has taken nothing, if bytes wait for it.
-    pub(crate) fn blocked_since(&self) -> Option<Msec> {
-        (!self.ready.is_empty()).then_some(self.moved_at)
+    /// How the target takes what waits for it.
+    pub(crate) fn blocked(&mut self) -> &mut Blocked {
+        &mut self.blocked
     }
 
     /// Drops what waits for the target, and all that comes after it.
@@ -94,6 +94,7 @@ impl Upload {
     fn drop_ready(&mut self) {
         self.dropped += self.ready.len() as u64;
         self.ready = 0..0;
+        self.blocked = Blocked::default();
     }
 
     /// One round: send what is ready, decode what was received, receive. Returns how many bytes moved.
@@ -104,18 +105,20 @@ impl Upload {
         control: &mut ControlQueue,
         stats: &mut Stats,
     ) -> Result<usize, OutOfMemory> {
-        let mut moved = self.send(now, ends.target);
+        let mut sent = self.send(ends.target);
+        let mut received = 0;
         if self.ready.is_empty() && self.end.is_none() {
-            moved += self.receive(now, ends, control, stats)?;
-            moved += self.send(now, ends.target);
+            received = self.receive(now, ends, control, stats)?;
+            sent += self.send(ends.target);
         }
+        self.blocked.note(now, sent > 0 || received > 0, !self.ready.is_empty());
         if self.ready.is_empty() && (self.wire.is_empty() || self.end.is_some()) {
             self.release(ends.buffers);
         }
-        Ok(moved)
+        Ok(sent + received)
     }
 
-    fn send(&mut self, now: Msec, target: &mut impl Stream) -> usize {
+    fn send(&mut self, target: &mut impl Stream) -> usize {
         let Some(buffer) = self.buffer.as_deref() else { return 0 };
         if self.ready.is_empty() || !target.is_writable() {
             return 0;
@@ -123,7 +126,6 @@ impl Upload {
         match target.send(&buffer[self.ready.clone()]) {
             Io::Done(len) => {
                 self.ready.start += len;
-                self.moved_at = now;
                 len
             }
             Io::Again => 0,
@@ -156,7 +158,6 @@ impl Upload {
                 self.wire.end += len;
                 stats.heard_at = now;
                 self.decode(control, stats)?;
-                self.moved_at = now;
                 if self.refused {
                     self.drop_ready();
                 }

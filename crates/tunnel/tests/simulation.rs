@@ -153,6 +153,10 @@ impl Stream for End0 {
         self.readable
     }
 
+    fn unacknowledged(&mut self) -> usize {
+        0
+    }
+
     fn hang_up(&mut self) -> Option<HangUp> {
         match self.last {
             _ if self.mute => None,

@@ -30,11 +30,20 @@ pub(crate) struct LocConf {
     pub(crate) pass: Option<Pass>,
     /// `websockify_buffer_size`, in bytes
     pub(crate) buffer_size: usize,
+    /// `websockify_test_panic`
+    #[cfg(feature = "test-faults")]
+    pub(crate) panic_at: nginx_sys::ngx_str_t,
 }
 
 impl LocConf {
     pub(crate) fn new() -> Self {
-        Self { upstream: UpstreamConf::unset(), pass: None, buffer_size: UNSET_SIZE }
+        Self {
+            upstream: UpstreamConf::unset(),
+            pass: None,
+            buffer_size: UNSET_SIZE,
+            #[cfg(feature = "test-faults")]
+            panic_at: nginx_sys::ngx_str_t::empty(),
+        }
     }
 
     /// Takes from the outer level what is not set here. The target is not inherited, see

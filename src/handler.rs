@@ -4,6 +4,7 @@ use nginx_sys::ngx_int_t;
 
 use crate::conf::LocConf;
 use crate::connect;
+use crate::fault;
 use crate::handshake;
 use crate::nginx::conf::{location, ContentHandler};
 use crate::nginx::rc;
@@ -30,6 +31,7 @@ fn begin(request: Request) -> Result<(), u16> {
         return Err(500);
     }
     let conf = location::<LocConf>(request);
+    fault::place(conf, "handler");
     let accepted = handshake::check(request)?;
     let choice = target::choose(request, conf)?;
     let session = request.pool().keep(Session::new(conf, accepted)).ok_or(500_u16)?;
@@ -44,32 +46,39 @@ impl Asker for Session {
     }
 
     fn on_resolved(&self, request: Request, answer: Answer<'_>) {
+        fault::place(self.conf, "resolved");
         connect::resolved(request, self, answer);
     }
 }
 
 impl Tenant for Session {
     fn choose_peers(&self, request: Request, upstream: Upstream) -> Result<(), ()> {
+        fault::place(self.conf, "choose_peers");
         self.target().ok_or(())?.offer(request, upstream)
     }
 
     fn on_greeting(&self, upstream: Upstream, greeting: &[u8]) -> Result<(), ()> {
+        fault::place(self.conf, "greeting");
         self.keep_greeting(upstream.connection_number(), greeting)
     }
 
     fn on_connected(&self, request: Request, upstream: Upstream) {
+        fault::place(self.conf, "connected");
         tunnel::start(self, request, upstream);
     }
 
     fn on_event(&self, request: Request, upstream: Upstream) {
+        fault::place(self.conf, "event");
         tunnel::drive(self, request, upstream);
     }
 
     fn on_release(&self, request: Request, upstream: Upstream) {
+        fault::place(self.conf, "release");
         tunnel::release(self, request, upstream);
     }
 
     fn on_panic(&self, request: Request, upstream: Upstream) {
+        fault::place(self.conf, "give_up");
         tunnel::give_up(self, request, upstream);
     }
 }

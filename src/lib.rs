@@ -5,6 +5,7 @@
 
 mod conf;
 mod connect;
+mod fault;
 mod handler;
 mod handshake;
 #[allow(unsafe_code, reason = "the module's table for nginx")]

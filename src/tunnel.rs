@@ -111,6 +111,9 @@ fn finish(request: Request, end: End) {
 
 /// A panic of our own, logged already: this tunnel ends, the others do not.
 pub(crate) fn give_up(session: &Session, request: Request, upstream: Upstream) {
+    if matches!(&*session.phase.borrow(), Phase::Connecting(_)) {
+        return upstream::finish(request, rc::ERROR);
+    }
     end_with(session, request, upstream, Cause::Internal);
 }
 

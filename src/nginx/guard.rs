@@ -1,6 +1,6 @@
 //! The border that no panic crosses: an unwinding panic in an `extern "C"` function would abort the worker.
 
-use std::panic::{catch_unwind, set_hook, AssertUnwindSafe};
+use std::panic::{catch_unwind, set_hook, AssertUnwindSafe, Location};
 
 use super::log::Log;
 
@@ -11,7 +11,14 @@ pub(crate) fn guard<R>(body: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(body)).ok()
 }
 
-/// Has panics logged where an administrator looks for them.
+/// Has panics logged where an administrator looks for them, each in one line.
 pub(crate) fn install_panic_hook() {
-    set_hook(Box::new(|panic| Log::of_cycle().alert(format_args!("websockify: {panic}"))));
+    set_hook(Box::new(|panic| {
+        let payload = panic.payload();
+        let said =
+            payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(|it| &**it));
+        let place = panic.location().map_or("?", Location::file);
+        let line = panic.location().map_or(0, Location::line);
+        Log::of_cycle().alert(format_args!("websockify panicked at {place}:{line}: {}", said.unwrap_or("?")));
+    }));
 }

@@ -1,0 +1,101 @@
+# A panic anywhere ends one session: the worker, and the other sessions in it, go on. The module is a build of its own
+# with the cargo feature `test-faults`, whose `websockify_test_panic` panics where it is told to.
+
+use v5.36;
+use lib 't/lib';
+BEGIN { $ENV{TEST_NGINX_MODULE} = $ENV{TEST_NGINX_FAULTY_MODULE} // 'build/test-faults/ngx_http_websockify_module.so' }
+use WebsockifyTest;
+
+defaults(
+    targets => 'vnc: echoes',
+    dns     => 'a.test A 127.0.0.1',
+    config  => <<~'CONFIG',
+        resolver %%DNS%% ipv6=off;
+        set $name a.test;
+        location /websockify   { websockify_pass %%vnc%%; }
+        location /handler      { websockify_pass %%vnc%%; websockify_test_panic handler; }
+        location /resolved     { websockify_pass $name:%%vnc_port%%; websockify_test_panic resolved; }
+        location /choose_peers { websockify_pass %%vnc%%; websockify_test_panic choose_peers; }
+        location /connected    { websockify_pass %%vnc%%; websockify_test_panic connected; }
+        location /event        { websockify_pass %%vnc%%; websockify_test_panic event; }
+        location /release      { websockify_pass %%vnc%%; websockify_test_panic release; }
+        CONFIG
+);
+run_tests;
+
+# A session that was there before goes on after `$play`, in the same worker.
+sub beside_another ($t, $play) {
+    my $other = $t->client;
+    $other->send('binary "before"');
+    $other->expect('binary "before"');
+    $play->();
+    $other->send('binary "after"');
+    $other->expect('binary "after"');
+    $other->send('close 1000');
+    $other->expect('close 1000');
+}
+
+# The answer to a handshake at `$path`.
+sub answer ($t, $path) {
+    my $client = $t->connect;
+    $client->send_bytes($t->handshake("GET $path"));
+    return $client->response->{status};
+}
+
+__DATA__
+
+=== TEST 1: in the content handler: 500
+--- steps
+beside_another($t, sub { is answer($t, '/handler'), 500, 'status' });
+--- error_log
+qr/\[alert\] .*panicked at .*on demand: handler/s
+
+=== TEST 2: where a name has been resolved: the client is let go
+--- steps
+beside_another($t, sub {
+    my $client = $t->connect;
+    $client->send_bytes($t->handshake('GET /resolved'));
+    is $client->saw_end, 'end', 'the connection is closed';
+});
+--- error_log
+qr/\[alert\] .*panicked at .*on demand: resolved/s
+
+=== TEST 3: where a server is chosen: 500
+--- steps
+beside_another($t, sub { is answer($t, '/choose_peers'), 500, 'status' });
+--- error_log
+qr/\[alert\] .*panicked at .*on demand: choose_peers/s
+
+=== TEST 4: before the 101: the client is let go
+--- steps
+beside_another($t, sub {
+    my $client = $t->connect;
+    $client->send_bytes($t->handshake('GET /connected'));
+    is $client->saw_end, 'end', 'the connection is closed';
+});
+--- error_log
+qr/\[alert\] .*panicked at .*on demand: connected/s
+
+=== TEST 5: our own fault: close 1011, and an alert in the log
+--- steps
+beside_another($t, sub {
+    my $client = $t->client('/event');
+    $client->send('binary "x"');
+    $client->expect('close 1011 "internal error"');
+    is $client->saw_end, 'end', 'and no reset';
+});
+--- error_log
+qr/\[alert\] .*panicked at .*on demand: event/s
+
+=== TEST 6: at the end of a session: it ends
+--- steps
+beside_another($t, sub {
+    my $client = $t->client('/release');
+    $client->send('binary "x"');
+    $client->expect('binary "x"');
+    $client->send('close 1000');
+    $client->expect('close 1000');
+    is $client->saw_end, 'end', 'and no reset';
+});
+--- error_log
+qr/\[alert\] .*panicked at .*on demand: release/s

@@ -1,9 +1,10 @@
 //! What the directives say of a location: fields, defaults, merge.
 
 use nginx_sys::ngx_msec_t;
+use websockify_protocol::heartbeat::Rhythm;
 use websockify_tunnel::Limits;
 
-use crate::nginx::conf::{merge, ComplexValue, UpstreamConf, UNSET_SIZE};
+use crate::nginx::conf::{merge, ComplexValue, UpstreamConf, UNSET_MSEC, UNSET_SIZE};
 use crate::nginx::upstream::Group;
 
 /// The port of VNC's first display, for targets that name none.
@@ -11,6 +12,8 @@ pub(crate) const DEFAULT_PORT: u16 = 5900;
 
 const DEFAULT_BUFFER_SIZE: usize = 48 * 1024;
 const DEFAULT_TIMEOUT: ngx_msec_t = 60_000;
+const DEFAULT_PING_INTERVAL: ngx_msec_t = 30_000;
+const DEFAULT_PING_TIMEOUT: ngx_msec_t = 20_000;
 
 /// `websockify_pass`, as far as it is known when the configuration is read.
 #[derive(Clone, Copy)]
@@ -30,6 +33,16 @@ pub(crate) struct LocConf {
     pub(crate) pass: Option<Pass>,
     /// `websockify_buffer_size`, in bytes
     pub(crate) buffer_size: usize,
+    /// `websockify_max_frame_size`, in bytes; 0 for any
+    pub(crate) max_frame_size: usize,
+    /// `websockify_ping_interval`
+    pub(crate) ping_interval: ngx_msec_t,
+    /// `websockify_ping_timeout`
+    pub(crate) ping_timeout: ngx_msec_t,
+    /// `websockify_idle_timeout`
+    pub(crate) idle_timeout: ngx_msec_t,
+    /// `websockify_session_timeout`
+    pub(crate) session_timeout: ngx_msec_t,
     /// `websockify_test_panic`
     #[cfg(feature = "test-faults")]
     pub(crate) panic_at: nginx_sys::ngx_str_t,
@@ -41,6 +54,11 @@ impl LocConf {
             upstream: UpstreamConf::unset(),
             pass: None,
             buffer_size: UNSET_SIZE,
+            max_frame_size: UNSET_SIZE,
+            ping_interval: UNSET_MSEC,
+            ping_timeout: UNSET_MSEC,
+            idle_timeout: UNSET_MSEC,
+            session_timeout: UNSET_MSEC,
             #[cfg(feature = "test-faults")]
             panic_at: nginx_sys::ngx_str_t::empty(),
         }
@@ -51,6 +69,11 @@ impl LocConf {
     pub(crate) fn merge_values(&mut self, outer: &Self) {
         self.upstream.merge(&outer.upstream, DEFAULT_TIMEOUT);
         merge(&mut self.buffer_size, outer.buffer_size, UNSET_SIZE, DEFAULT_BUFFER_SIZE);
+        merge(&mut self.max_frame_size, outer.max_frame_size, UNSET_SIZE, 0);
+        merge(&mut self.ping_interval, outer.ping_interval, UNSET_MSEC, DEFAULT_PING_INTERVAL);
+        merge(&mut self.ping_timeout, outer.ping_timeout, UNSET_MSEC, DEFAULT_PING_TIMEOUT);
+        merge(&mut self.idle_timeout, outer.idle_timeout, UNSET_MSEC, 0);
+        merge(&mut self.session_timeout, outer.session_timeout, UNSET_MSEC, 0);
     }
 
     /// Takes the target of the location around an `if`.
@@ -62,6 +85,17 @@ impl LocConf {
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits { send_timeout: self.upstream.send_timeout(), read_timeout: self.upstream.read_timeout() }
+        Limits {
+            send_timeout: self.upstream.send_timeout(),
+            read_timeout: self.upstream.read_timeout(),
+            heartbeat: Rhythm { interval: self.ping_interval as u64, timeout: self.ping_timeout as u64 },
+            idle_timeout: self.idle_timeout as u64,
+            session_timeout: self.session_timeout as u64,
+        }
+    }
+
+    /// The longest frame a client may send, in bytes, if there is a limit.
+    pub(crate) fn frame_limit(&self) -> Option<u64> {
+        (self.max_frame_size > 0).then_some(self.max_frame_size as u64)
     }
 }

@@ -1,6 +1,6 @@
 //! The opening handshake: nginx has parsed the request, [`websockify_protocol::handshake`] judges it.
 
-use websockify_protocol::handshake::{self, Accepted, Advertised};
+use websockify_protocol::handshake::{self, Accepted};
 use websockify_protocol::subprotocol::Subprotocols;
 
 use crate::nginx::request::Request;
@@ -28,15 +28,8 @@ pub(crate) fn check<'r>(request: Request) -> Result<Accepted<'r>, u16> {
     };
     request.log().info(format_args!("client sent {refusal}, no WebSocket"));
     request.discard_body();
-    let headers: &[(&str, &[u8])] = match refusal.advertised() {
-        Advertised::Nothing => &[],
-        Advertised::Get => &[("Allow", b"GET")],
-        Advertised::Version => &[("Sec-WebSocket-Version", b"13")],
-        Advertised::Upgrade => {
-            &[("Upgrade", b"websocket"), ("Connection", b"upgrade"), ("Sec-WebSocket-Version", b"13")]
-        }
-    };
-    if headers.iter().all(|&(name, value)| request.add_header(name, value)) {
+    if refusal.advertised().headers().iter().all(|&(name, value)| request.add_header(name, value.as_bytes()))
+    {
         Err(refusal.status())
     } else {
         Err(500)

@@ -24,7 +24,7 @@ use crate::session::Session;
 const EVERYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1;
 const UPSTREAM: usize = offset_of!(LocConf, upstream);
 
-static mut COMMANDS: [ngx_command_t; if cfg!(feature = "test-faults") { 7 } else { 6 }] = [
+static mut COMMANDS: [ngx_command_t; if cfg!(feature = "test-faults") { 12 } else { 11 }] = [
     ngx_command_t {
         type_: (NGX_HTTP_LOC_CONF | NGX_HTTP_LIF_CONF | NGX_CONF_TAKE1) as ngx_uint_t,
         ..command(c"websockify_pass", parse_directive::<WebsockifyPass>, 0)
@@ -36,6 +36,11 @@ static mut COMMANDS: [ngx_command_t; if cfg!(feature = "test-faults") { 7 } else
     command(c"websockify_connect_timeout", ngx_conf_set_msec_slot, UPSTREAM + UpstreamConf::CONNECT_TIMEOUT),
     command(c"websockify_send_timeout", ngx_conf_set_msec_slot, UPSTREAM + UpstreamConf::SEND_TIMEOUT),
     command(c"websockify_read_timeout", ngx_conf_set_msec_slot, UPSTREAM + UpstreamConf::READ_TIMEOUT),
+    command(c"websockify_max_frame_size", ngx_conf_set_size_slot, offset_of!(LocConf, max_frame_size)),
+    command(c"websockify_ping_interval", ngx_conf_set_msec_slot, offset_of!(LocConf, ping_interval)),
+    command(c"websockify_ping_timeout", ngx_conf_set_msec_slot, offset_of!(LocConf, ping_timeout)),
+    command(c"websockify_idle_timeout", ngx_conf_set_msec_slot, offset_of!(LocConf, idle_timeout)),
+    command(c"websockify_session_timeout", ngx_conf_set_msec_slot, offset_of!(LocConf, session_timeout)),
     #[cfg(feature = "test-faults")]
     command(c"websockify_test_panic", nginx_sys::ngx_conf_set_str_slot, offset_of!(LocConf, panic_at)),
     ngx_command_t::empty(),

@@ -25,7 +25,7 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
     if !handshake::accept(request, &session.accepted) || !send_at_once(request, upstream) {
         return upstream::finish(request, rc::ERROR);
     }
-    let mut tunnel = Tunnel::new(now(), session.accepted.encoding, None);
+    let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.frame_limit());
     let greeting = match session.phase.replace(Phase::Connecting(None)) {
         Phase::Connecting(greeting) => greeting,
         Phase::Tunneling(_) | Phase::Ended(_) => None,
@@ -140,6 +140,9 @@ fn log(request: Request, end: End) {
     match end.cause {
         Cause::Fault(fault) => log.info(format_args!("client sent {fault}")),
         Cause::ReadTimeout => log.info(format_args!("client and target timed out: neither sent anything")),
+        Cause::NoPong => log.info(format_args!("client timed out: it did not answer a ping")),
+        Cause::IdleTimeout => log.info(format_args!("session timed out: no payload went either way")),
+        Cause::SessionTimeout => log.info(format_args!("session timed out: it lasted as long as it may")),
         Cause::SendTimeout(Side::Client) => log.info(format_args!("client timed out: it took no data")),
         Cause::SendTimeout(Side::Target) => log.error(format_args!("target timed out: it took no data")),
         Cause::OutOfMemory => log.error(format_args!("no memory for a relay buffer")),

@@ -31,6 +31,7 @@ pub mod encoder;
 pub mod error;
 pub mod frame;
 pub mod handshake;
+pub mod heartbeat;
 pub mod mask;
 pub mod subprotocol;
 #[cfg(test)]

@@ -7,8 +7,10 @@ use websockify_protocol::encoder;
 use websockify_protocol::frame::{Opcode, MAX_SERVER_HEADER};
 use websockify_protocol::subprotocol::Encoding;
 
+use crate::desk::Desk;
+use crate::limits::Stats;
 use crate::stream::{Buffers, Io, Msec, Stream};
-use crate::tunnel::{OutOfMemory, Stats};
+use crate::tunnel::OutOfMemory;
 
 /// How the target's stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,7 +64,7 @@ impl Download {
         now: Msec,
         target: &mut impl Stream,
         buffers: &mut impl Buffers,
-        stats: &mut Stats,
+        desk: &mut Desk,
     ) -> Result<usize, OutOfMemory> {
         if !self.frame.is_empty() || self.end.is_some() || !target.is_readable() {
             return Ok(0);
@@ -74,8 +76,8 @@ impl Download {
         let start = room_start(buffer.len(), self.encoding);
         match target.recv(&mut buffer[start..]) {
             Io::Done(len) => {
-                stats.heard_at = now;
-                self.put(start..start + len, stats);
+                desk.target_heard(now);
+                self.put(start..start + len, &mut desk.stats);
                 return Ok(len);
             }
             Io::Again => {}

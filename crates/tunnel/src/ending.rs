@@ -31,6 +31,12 @@ pub enum Cause {
     SendTimeout(Side),
     /// Neither side said anything for the whole of the read timeout.
     ReadTimeout,
+    /// The client did not answer a ping in time.
+    NoPong,
+    /// No payload went either way for all of the idle timeout.
+    IdleTimeout,
+    /// The session has lasted as long as it may.
+    SessionTimeout,
     /// The worker is shutting down.
     Shutdown,
     /// There was no memory for a buffer.
@@ -69,6 +75,9 @@ impl Cause {
             Self::SendTimeout(Side::Client) => (CloseCode::INTERNAL_ERROR, "client timed out"),
             Self::SendTimeout(Side::Target) => (CloseCode::INTERNAL_ERROR, "target timed out"),
             Self::ReadTimeout => (CloseCode::INTERNAL_ERROR, "timed out"),
+            Self::NoPong => (CloseCode::GOING_AWAY, "no pong"),
+            Self::IdleTimeout => (CloseCode::NORMAL, "idle"),
+            Self::SessionTimeout => (CloseCode::NORMAL, "session timeout"),
             Self::Shutdown => (CloseCode::GOING_AWAY, "server is shutting down"),
             Self::OutOfMemory | Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
         };
@@ -81,7 +90,11 @@ impl Cause {
         match self {
             Self::ClientClose(_) | Self::ClientEof | Self::ClientReset | Self::Fault(_) => ClosedBy::Client,
             Self::TargetEof | Self::TargetReset => ClosedBy::Target,
-            Self::SendTimeout(_) | Self::ReadTimeout => ClosedBy::Timeout,
+            Self::SendTimeout(_)
+            | Self::ReadTimeout
+            | Self::NoPong
+            | Self::IdleTimeout
+            | Self::SessionTimeout => ClosedBy::Timeout,
             Self::Shutdown => ClosedBy::Shutdown,
             Self::OutOfMemory | Self::Internal => ClosedBy::Proxy,
         }

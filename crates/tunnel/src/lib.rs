@@ -7,12 +7,15 @@
 
 mod blocked;
 mod control;
+mod desk;
 mod download;
 mod ending;
+mod limits;
 mod stream;
 mod tunnel;
 mod upload;
 
 pub use ending::{Cause, CloseReason, ClosedBy, End, Side};
+pub use limits::{Limits, Stats};
 pub use stream::{Buffers, Ends, HangUp, Io, Msec, Stream};
-pub use tunnel::{Limits, Stats, Tunnel, Turn, SMALLEST_BUFFER};
+pub use tunnel::{Tunnel, Turn, SMALLEST_BUFFER};

@@ -18,9 +18,10 @@ use websockify_protocol::mask::{self, MaskingKey};
 use websockify_protocol::subprotocol::Encoding;
 
 use crate::blocked::Blocked;
-use crate::control::ControlQueue;
+use crate::desk::Desk;
+use crate::limits::Stats;
 use crate::stream::{Buffers, Ends, Io, Msec, Stream};
-use crate::tunnel::{OutOfMemory, Stats};
+use crate::tunnel::OutOfMemory;
 
 /// How the client's stream ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,13 +103,12 @@ impl Upload {
         &mut self,
         now: Msec,
         ends: &mut Ends<'_, C, T, B>,
-        control: &mut ControlQueue,
-        stats: &mut Stats,
+        desk: &mut Desk,
     ) -> Result<usize, OutOfMemory> {
         let mut sent = self.send(ends.target);
         let mut received = 0;
         if self.ready.is_empty() && self.end.is_none() {
-            received = self.receive(now, ends, control, stats)?;
+            received = self.receive(now, ends, desk)?;
             sent += self.send(ends.target);
         }
         self.blocked.note(now, sent > 0 || received > 0, !self.ready.is_empty());
@@ -140,8 +140,7 @@ impl Upload {
         &mut self,
         now: Msec,
         ends: &mut Ends<'_, C, T, B>,
-        control: &mut ControlQueue,
-        stats: &mut Stats,
+        desk: &mut Desk,
     ) -> Result<usize, OutOfMemory> {
         if !ends.client.is_readable() {
             return Ok(0);
@@ -156,8 +155,9 @@ impl Upload {
         match ends.client.recv(&mut buffer[self.wire.end..]) {
             Io::Done(len) => {
                 self.wire.end += len;
-                stats.heard_at = now;
-                self.decode(control, stats)?;
+                let before = desk.stats.bytes_received;
+                self.decode(now, desk)?;
+                desk.client_heard(now, desk.stats.bytes_received > before);
                 if self.refused {
                     self.drop_ready();
                 }
@@ -170,7 +170,7 @@ impl Upload {
     }
 
     /// Decodes all of `wire` but a header or control frame that is not whole yet.
-    fn decode(&mut self, control: &mut ControlQueue, stats: &mut Stats) -> Result<(), OutOfMemory> {
+    fn decode(&mut self, now: Msec, desk: &mut Desk) -> Result<(), OutOfMemory> {
         self.ready = self.wire.start..self.wire.start;
         while self.end.is_none() {
             let Some(buffer) = self.buffer.as_deref_mut() else { break };
@@ -185,8 +185,11 @@ impl Upload {
             let payload = self.wire.start + step.skip..self.wire.start + step.skip + step.len;
             self.wire.start = payload.end;
             match step.event {
-                Event::Data { key, end_of_message } => self.take_data(payload, key, end_of_message, stats),
-                Event::Control { opcode, key } => self.take_control(opcode, payload, key, control)?,
+                Event::Data { key, end_of_message } => {
+                    desk.stats.frames_received += u64::from(self.decoder.is_between_frames());
+                    self.take_data(payload, key, end_of_message, &mut desk.stats);
+                }
+                Event::Control { opcode, key } => self.take_control(now, opcode, payload, key, desk)?,
             }
         }
         Ok(())
@@ -215,15 +218,15 @@ impl Upload {
         }
         self.ready.end = at + len;
         stats.bytes_received += len as u64;
-        stats.frames_received += u64::from(end_of_message);
     }
 
     fn take_control(
         &mut self,
+        now: Msec,
         opcode: ControlOpcode,
         payload: Range<usize>,
         key: MaskingKey,
-        control: &mut ControlQueue,
+        desk: &mut Desk,
     ) -> Result<(), OutOfMemory> {
         let Some(buffer) = self.buffer.as_deref_mut() else { return Ok(()) };
         let mut body = [0; MAX_CONTROL_PAYLOAD];
@@ -231,9 +234,9 @@ impl Upload {
         body.copy_from_slice(&buffer[payload]);
         mask::apply(key, body);
         match opcode {
-            ControlOpcode::Ping if control.push(ControlFrame::pong(body)) => {}
+            ControlOpcode::Ping if desk.control.push(ControlFrame::pong(body)) => {}
             ControlOpcode::Ping => return Err(OutOfMemory),
-            ControlOpcode::Pong => {}
+            ControlOpcode::Pong => desk.heartbeat.on_pong(now, body),
             ControlOpcode::Close => {
                 self.finish(match close::parse(body) {
                     Ok(close) => InflowEnd::Close(close.code),

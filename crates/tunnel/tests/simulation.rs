@@ -8,11 +8,18 @@ use std::collections::VecDeque;
 
 use websockify_protocol::close::CloseCode;
 use websockify_protocol::frame::Opcode;
+use websockify_protocol::heartbeat::Rhythm;
 use websockify_protocol::mask::{apply_scalar, MaskingKey};
 use websockify_protocol::subprotocol::Encoding;
 use websockify_tunnel::{Buffers, Cause, End, Ends, HangUp, Io, Limits, Msec, Stream, Tunnel, Turn};
 
-const LIMITS: Limits = Limits { send_timeout: 60_000, read_timeout: 60_000 };
+const LIMITS: Limits = Limits {
+    send_timeout: 60_000,
+    read_timeout: 60_000,
+    heartbeat: Rhythm { interval: 30_000, timeout: 20_000 },
+    idle_timeout: 0,
+    session_timeout: 0,
+};
 
 /// A small generator of our own, so that a seed means the same everywhere (splitmix64).
 struct Random(u64);
@@ -282,6 +289,7 @@ fn listen(mut bytes: &[u8], encoding: Encoding) -> Heard {
                 let code = u16::from_be_bytes([payload[0], payload[1]]);
                 heard.close = Some((Some(code), String::from_utf8(payload[2..].to_vec()).unwrap()));
             }
+            9 => {}
             10 => heard.pongs += 1,
             _ => panic!("opcode {opcode} in {encoding:?}"),
         }

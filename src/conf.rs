@@ -15,6 +15,9 @@ const DEFAULT_TIMEOUT: ngx_msec_t = 60_000;
 const DEFAULT_PING_INTERVAL: ngx_msec_t = 30_000;
 const DEFAULT_PING_TIMEOUT: ngx_msec_t = 20_000;
 
+/// The time that stands for `off`; as a time it would outlast the machine.
+pub(crate) const OFF: ngx_msec_t = UNSET_MSEC - 1;
+
 /// `websockify_pass`, as far as it is known when the configuration is read.
 #[derive(Clone, Copy)]
 pub(crate) enum Pass {
@@ -43,6 +46,8 @@ pub(crate) struct LocConf {
     pub(crate) idle_timeout: ngx_msec_t,
     /// `websockify_session_timeout`
     pub(crate) session_timeout: ngx_msec_t,
+    /// `websockify_shutdown_close`, or [`OFF`]
+    pub(crate) shutdown_close: ngx_msec_t,
     /// `websockify_test_panic`
     #[cfg(feature = "test-faults")]
     pub(crate) panic_at: nginx_sys::ngx_str_t,
@@ -59,6 +64,7 @@ impl LocConf {
             ping_timeout: UNSET_MSEC,
             idle_timeout: UNSET_MSEC,
             session_timeout: UNSET_MSEC,
+            shutdown_close: UNSET_MSEC,
             #[cfg(feature = "test-faults")]
             panic_at: nginx_sys::ngx_str_t::empty(),
         }
@@ -74,6 +80,7 @@ impl LocConf {
         merge(&mut self.ping_timeout, outer.ping_timeout, UNSET_MSEC, DEFAULT_PING_TIMEOUT);
         merge(&mut self.idle_timeout, outer.idle_timeout, UNSET_MSEC, 0);
         merge(&mut self.session_timeout, outer.session_timeout, UNSET_MSEC, 0);
+        merge(&mut self.shutdown_close, outer.shutdown_close, UNSET_MSEC, OFF);
     }
 
     /// Takes the target of the location around an `if`.
@@ -92,6 +99,11 @@ impl LocConf {
             idle_timeout: self.idle_timeout as u64,
             session_timeout: self.session_timeout as u64,
         }
+    }
+
+    /// Over how long the sessions of a worker that goes are told to end, if they are.
+    pub(crate) fn shutdown_spread(&self) -> Option<u64> {
+        (self.shutdown_close != OFF).then_some(self.shutdown_close as u64)
     }
 
     /// The longest frame a client may send, in bytes, if there is a limit.

@@ -72,6 +72,10 @@ impl Tenant for Session {
         tunnel::drive(self, request, upstream);
     }
 
+    fn on_quit(&self, request: Request, upstream: Upstream) {
+        tunnel::quit(self, request, upstream);
+    }
+
     fn on_release(&self, request: Request, upstream: Upstream) {
         fault::place(self.conf, "release");
         tunnel::release(self, request, upstream);

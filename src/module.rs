@@ -11,11 +11,11 @@ use nginx_sys::{
 };
 use websockify_tunnel::SMALLEST_BUFFER;
 
-use crate::conf::{LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{LocConf, Pass, DEFAULT_PORT, OFF};
 use crate::handler::Handler;
 use crate::nginx::conf::{
     check_size, create_location, handle_content, merge_location, parse_directive, Answer, Conf, ConfError,
-    Directive, Location, UpstreamConf,
+    Directive, Location, UpstreamConf, UNSET_MSEC,
 };
 use crate::nginx::guard::install_panic_hook;
 use crate::nginx::{buffers, rc};
@@ -24,7 +24,7 @@ use crate::session::Session;
 const EVERYWHERE: u32 = NGX_HTTP_MAIN_CONF | NGX_HTTP_SRV_CONF | NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1;
 const UPSTREAM: usize = offset_of!(LocConf, upstream);
 
-static mut COMMANDS: [ngx_command_t; if cfg!(feature = "test-faults") { 12 } else { 11 }] = [
+static mut COMMANDS: [ngx_command_t; if cfg!(feature = "test-faults") { 13 } else { 12 }] = [
     ngx_command_t {
         type_: (NGX_HTTP_LOC_CONF | NGX_HTTP_LIF_CONF | NGX_CONF_TAKE1) as ngx_uint_t,
         ..command(c"websockify_pass", parse_directive::<WebsockifyPass>, 0)
@@ -41,6 +41,7 @@ static mut COMMANDS: [ngx_command_t; if cfg!(feature = "test-faults") { 12 } els
     command(c"websockify_ping_timeout", ngx_conf_set_msec_slot, offset_of!(LocConf, ping_timeout)),
     command(c"websockify_idle_timeout", ngx_conf_set_msec_slot, offset_of!(LocConf, idle_timeout)),
     command(c"websockify_session_timeout", ngx_conf_set_msec_slot, offset_of!(LocConf, session_timeout)),
+    command(c"websockify_shutdown_close", parse_directive::<WebsockifyShutdownClose>, 0),
     #[cfg(feature = "test-faults")]
     command(c"websockify_test_panic", nginx_sys::ngx_conf_set_str_slot, offset_of!(LocConf, panic_at)),
     ngx_command_t::empty(),
@@ -140,6 +141,24 @@ impl Directive for WebsockifyPass {
         });
         location.upstream.set_group(conf.chosen_by::<Session>()?);
         conf.set_handler(Some(handle_content::<Handler>));
+        Ok(())
+    }
+}
+
+/// `websockify_shutdown_close time | off;`
+struct WebsockifyShutdownClose;
+
+impl Directive for WebsockifyShutdownClose {
+    type Location = LocConf;
+
+    fn parse(location: &mut LocConf, conf: Conf) -> Answer {
+        if location.shutdown_close != UNSET_MSEC {
+            return Err(ConfError::Words(c"is duplicate"));
+        }
+        location.shutdown_close = match conf.argument(1).as_bytes() {
+            b"off" => OFF,
+            _ => conf.time_argument(1).ok_or(ConfError::Words(c"invalid value"))?,
+        };
         Ok(())
     }
 }

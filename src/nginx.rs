@@ -7,6 +7,7 @@ pub(crate) mod guard;
 pub(crate) mod linger;
 pub(crate) mod log;
 pub(crate) mod pool;
+pub(crate) mod quit;
 pub(crate) mod request;
 pub(crate) mod resolver;
 pub(crate) mod shim;
@@ -31,8 +32,14 @@ pub(crate) fn now() -> u64 {
     unsafe { nginx_sys::ngx_current_msec as u64 }
 }
 
-/// Whether the worker is told to go.
+/// Whether the worker has been told to go when its sessions have ended.
 pub(crate) fn is_exiting() -> bool {
-    // SAFETY: both are plain integers that only signal handlers of this thread write.
-    unsafe { nginx_sys::ngx_exiting != 0 || nginx_sys::ngx_terminate != 0 }
+    // SAFETY: a plain integer that only this thread writes.
+    unsafe { nginx_sys::ngx_exiting != 0 }
+}
+
+/// Whether the worker has been told to go now.
+pub(crate) fn is_terminating() -> bool {
+    // SAFETY: a plain integer that only this thread and its signal handlers write.
+    unsafe { nginx_sys::ngx_terminate != 0 }
 }

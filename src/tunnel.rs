@@ -10,7 +10,7 @@ use crate::handshake;
 use crate::nginx::buffers::RelayBuffers;
 use crate::nginx::request::Request;
 use crate::nginx::upstream::{self, Upstream};
-use crate::nginx::{now, rc};
+use crate::nginx::{now, quit, rc};
 use crate::session::{Phase, Session};
 
 use ends::{Client, Target};
@@ -33,8 +33,26 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
     if let Some(greeting) = greeting.filter(|it| it.connection == upstream.connection_number()) {
         tunnel.greet(&greeting.bytes, &mut RelayBuffers { size: session.conf.buffer_size });
     }
+    if session.conf.shutdown_spread().is_some() {
+        if let Some(turn) = quit::watch::<Session>(request) {
+            shut_down_in_turn(session, &mut tunnel, turn);
+        }
+    }
     session.phase.replace(Phase::Tunneling(tunnel));
     drive(session, request, upstream);
+}
+
+/// The worker is told to go: its sessions are ended one by one, spread evenly over the time given.
+pub(crate) fn quit(session: &Session, request: Request, upstream: Upstream) {
+    if let Phase::Tunneling(tunnel) = &mut *session.phase.borrow_mut() {
+        shut_down_in_turn(session, tunnel, quit::next_turn());
+    }
+    drive(session, request, upstream);
+}
+
+fn shut_down_in_turn(session: &Session, tunnel: &mut Tunnel, turn: quit::Turn) {
+    let spread = session.conf.shutdown_spread().unwrap_or(0);
+    tunnel.shut_down_at(now() + spread.saturating_mul(turn.number) / turn.count);
 }
 
 /// Keystrokes and pixels do not wait for one another.
@@ -92,12 +110,22 @@ fn tell(session: &Session, request: Request, upstream: Upstream, cause: Cause) -
     }
     match turn(session, request, upstream) {
         Some(Turn::Ended(end)) => end,
-        _ => {
-            let end = End { cause, close_sent: false, undelivered: 0 };
-            session.phase.replace(Phase::Ended(end));
-            end
-        }
+        _ => end_now(session),
     }
+}
+
+fn end_now(session: &Session) -> End {
+    let mut phase = session.phase.borrow_mut();
+    let end = match &mut *phase {
+        Phase::Tunneling(tunnel) => {
+            tunnel.release(&mut RelayBuffers { size: session.conf.buffer_size });
+            tunnel.end_now()
+        }
+        Phase::Ended(end) => *end,
+        Phase::Connecting(_) => End { cause: Cause::Internal, close_sent: false, undelivered: 0 },
+    };
+    *phase = Phase::Ended(end);
+    end
 }
 
 /// Ends the request of a tunnel that has ended.
@@ -125,9 +153,12 @@ pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
         Phase::Tunneling(_) => None,
         Phase::Ended(end) => Some(*end),
     };
+    if session.conf.shutdown_spread().is_some() {
+        quit::unwatch(request);
+    }
     match end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown)).cause {
-        // The target is gone, or takes nothing, or nobody has the time.
-        Cause::TargetReset | Cause::SendTimeout(Side::Target) | Cause::Shutdown => {}
+        // The target is gone, or takes nothing.
+        Cause::TargetReset | Cause::SendTimeout(Side::Target) => {}
         // What the client sent is dropped with it.
         Cause::ClientReset => {}
         _ => upstream.let_target_finish(),

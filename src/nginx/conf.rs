@@ -11,7 +11,7 @@ use nginx_sys::{
     ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_handler_pt, ngx_http_request_t,
     ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_conf_t,
     ngx_http_upstream_main_conf_t, ngx_http_upstream_module, ngx_http_upstream_srv_conf_t, ngx_int_t,
-    ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_HTTP_UPSTREAM_FT_ERROR,
+    ngx_module_t, ngx_msec_t, ngx_parse_time, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_HTTP_UPSTREAM_FT_ERROR,
     NGX_HTTP_UPSTREAM_FT_TIMEOUT, NGX_LOG_EMERG,
 };
 use ngx::log::{write_fmt, LOG_BUFFER_SIZE};
@@ -66,6 +66,14 @@ impl Conf {
     pub(crate) fn argument(self, at: usize) -> ngx_str_t {
         // SAFETY: valid by the promise of `new`; nginx has counted the arguments before it calls a parser.
         unsafe { (*(*self.0.as_ptr()).args).as_slice::<ngx_str_t>()[at] }
+    }
+
+    /// The argument number `at` as a time, in milliseconds; `None` if it is none.
+    pub(crate) fn time_argument(self, at: usize) -> Option<ngx_msec_t> {
+        let mut text = self.argument(at);
+        // SAFETY: the argument is a string of the configuration's.
+        let time = unsafe { ngx_parse_time(&mut text, 0) };
+        ngx_msec_t::try_from(time).ok()
     }
 
     /// Says why the configuration is refused, with its file and line.

@@ -11,7 +11,7 @@ use websockify_tunnel::Io;
 
 use super::connection::Connection;
 use super::guard::guard;
-use super::{is_exiting, shim};
+use super::{is_terminating, shim};
 
 /// How long a target may take to end its half, in milliseconds.
 const LINGER: usize = 5_000;
@@ -23,7 +23,8 @@ const TURN: usize = 16;
 /// Takes over an upstream's connection, whose request is going. `false` if there is nothing to wait for: nginx then
 /// closes the connection.
 pub(crate) fn take_over(connection: Connection) -> bool {
-    if connection.is_tls() || connection.has_ended() || is_exiting() || !connection.shutdown_write() {
+    let in_a_hurry = connection.is_closing() || is_terminating();
+    if in_a_hurry || connection.is_tls() || connection.has_ended() || !connection.shutdown_write() {
         return false;
     }
     // SAFETY: the connection is open, and nothing of the request's is left in it after this block.

@@ -123,6 +123,26 @@ wsk_connection_is_closing(const ngx_connection_t *c)
     return c->close;
 }
 
+static inline unsigned
+wsk_connection_has_error(const ngx_connection_t *c)
+{
+    return c->error;
+}
+
+static inline void
+wsk_connection_set_idle(ngx_connection_t *c, unsigned idle)
+{
+    c->idle = idle;
+}
+
+/* What nginx tells an idle connection is said once: the connection is open, and is closed by its session. */
+static inline void
+wsk_connection_take_close(ngx_connection_t *c)
+{
+    c->close = 0;
+    c->idle = 0;
+}
+
 static inline ngx_int_t
 wsk_connection_shutdown_write(ngx_connection_t *c)
 {

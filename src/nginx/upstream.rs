@@ -37,6 +37,10 @@ pub(crate) trait Tenant: Sized + 'static {
     /// One of the two connections has news, or the timer has fired. May end the request.
     fn on_event(&self, request: Request, upstream: Upstream);
 
+    /// The worker is told to go when its sessions have ended; called only where [`quit::watch`](super::quit::watch)
+    /// was. May end the request.
+    fn on_quit(&self, request: Request, upstream: Upstream);
+
     /// The request ends, and the connection with it: the last time to use it.
     fn on_release(&self, request: Request, upstream: Upstream);
 
@@ -321,7 +325,7 @@ unsafe extern "C" fn on_client_event<T: Tenant>(request: *mut ngx_http_request_t
 }
 
 /// Calls a method that may end the request; a panic in it ends the request, and nothing but the request.
-fn call_tenant<T: Tenant>(request: *mut ngx_http_request_t, method: fn(&T, Request, Upstream)) {
+pub(super) fn call_tenant<T: Tenant>(request: *mut ngx_http_request_t, method: fn(&T, Request, Upstream)) {
     // SAFETY: nginx passes a living request to the callbacks that call this.
     let request = unsafe { Request::new(request) };
     // SAFETY: as above.

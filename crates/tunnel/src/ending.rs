@@ -84,6 +84,13 @@ impl Cause {
         Some((Some(code), CloseReason::Text(reason)))
     }
 
+    /// Whether we end the session in order: the client's answer to our Close is awaited, and what it sends before
+    /// that still goes to the target.
+    #[must_use]
+    pub fn awaits_answer(self) -> bool {
+        matches!(self, Self::TargetEof | Self::IdleTimeout | Self::SessionTimeout | Self::Shutdown)
+    }
+
     /// Who ended the session.
     #[must_use]
     pub fn closed_by(self) -> ClosedBy {

@@ -58,6 +58,7 @@ pub struct Tunnel {
     client_left: bool,
     /// What a target may still send to a client that has said goodbye.
     drain: usize,
+    shutdown_at: Option<Msec>,
     cause: Option<Cause>,
     close: Close,
 }
@@ -74,6 +75,7 @@ impl Tunnel {
             client_gone: false,
             client_left: false,
             drain: DRAIN,
+            shutdown_at: None,
             cause: None,
             close: Close::None,
         }
@@ -98,13 +100,26 @@ impl Tunnel {
         self.desk.heartbeat.round_trip()
     }
 
-    /// Begins the end from outside (a shutdown, a fault of our own): nothing more is relayed, and the client is
-    /// told as soon as a frame may begin. Does nothing in a tunnel that is ending already.
+    /// Begins the end from outside (a shutdown, a fault of our own): the client is told as soon as a frame may
+    /// begin. Does nothing in a tunnel that is ending already.
     pub fn fail(&mut self, cause: Cause) {
         if self.cause.is_none() {
             self.cause = Some(cause);
-            self.upload.refuse();
+            if !cause.awaits_answer() {
+                self.upload.refuse();
+            }
         }
+    }
+
+    /// Has the tunnel shut down at `deadline`, which a later drive will find.
+    pub fn shut_down_at(&mut self, deadline: Msec) {
+        self.shutdown_at = Some(deadline);
+    }
+
+    /// The end as it would be now, for a tunnel that cannot wait for it.
+    #[must_use]
+    pub fn end_now(&self) -> End {
+        self.end(self.cause.unwrap_or(Cause::Internal))
     }
 
     /// Gives the buffers back; the tunnel must not be driven any more.
@@ -186,10 +201,8 @@ impl Tunnel {
     /// Whether what the client says, or has said before its end, still goes to the target.
     fn reads_client(&self) -> bool {
         match self.cause {
-            None | Some(Cause::ClientClose(_) | Cause::ClientEof | Cause::Fault(_) | Cause::TargetEof) => {
-                true
-            }
-            Some(_) => false,
+            None | Some(Cause::ClientClose(_) | Cause::ClientEof | Cause::Fault(_)) => true,
+            Some(cause) => cause.awaits_answer(),
         }
     }
 

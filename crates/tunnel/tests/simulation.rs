@@ -393,6 +393,16 @@ fn run(seed: u64) -> Run {
             tunnel.greet(&greeting, &mut buffers);
         }
     }
+    let mut limits = LIMITS;
+    if random.chance(10) {
+        limits.idle_timeout = 1 + random.next() % 100_000;
+    }
+    if random.chance(10) {
+        limits.session_timeout = 1 + random.next() % 3_000;
+    }
+    if random.chance(10) {
+        tunnel.shut_down_at(random.next() % 3_000);
+    }
     let (mut now, mut steps, mut deadline): (Msec, u64, Msec) = (1, 0, 1);
     let (mut quiet, mut before) = (0, [(0, 0, false); 2]);
     let end = loop {
@@ -404,9 +414,13 @@ fn run(seed: u64) -> Run {
         let state = [&client, &target].map(|end| (end.received.len(), end.incoming.len(), end.ended));
         quiet = if state == before { quiet + 1 } else { 0 };
         before = state;
-        now += if quiet > 100 { deadline.saturating_sub(now).max(1) } else { 1 };
+        now += 1;
+        if quiet > 100 {
+            now = now.max(deadline);
+            quiet = 0;
+        }
         let mut ends = Ends { client: &mut client, target: &mut target, buffers: &mut buffers };
-        match tunnel.drive(now, &LIMITS, &mut ends) {
+        match tunnel.drive(now, &limits, &mut ends) {
             Turn::Wait(at) => {
                 assert!(at > now, "waits for the past");
                 deadline = at;
@@ -449,6 +463,16 @@ fn judge(seed: u64) -> u64 {
         if !run.client.deaf {
             assert_eq!(heard.close, Some((Some(1000), String::new())), "{context}");
         }
+    }
+    let told = match end.cause {
+        Cause::IdleTimeout => Some((Some(1000), "idle".to_owned())),
+        Cause::SessionTimeout => Some((Some(1000), "session timeout".to_owned())),
+        Cause::Shutdown => Some((Some(1001), "server is shutting down".to_owned())),
+        Cause::NoPong => Some((Some(1001), "no pong".to_owned())),
+        _ => None,
+    };
+    if told.is_some() && !run.client.deaf && run.client.last != Last::Reset {
+        assert_eq!(heard.close, told, "{context}");
     }
     if end.close_sent {
         assert!(heard.whole && heard.close.is_some(), "the Close is not there, {context}");

@@ -78,7 +78,7 @@ impl Tunnel {
         match cause {
             Cause::ClientReset => true,
             Cause::ClientClose(_) | Cause::ClientEof | Cause::Fault(_) => told && delivered,
-            Cause::TargetEof => match self.upload.end() {
+            cause if cause.awaits_answer() => match self.upload.end() {
                 Some(InflowEnd::Reset) => true,
                 Some(_) => told && delivered,
                 None => told && (self.upload.is_refused() || self.client_gone),

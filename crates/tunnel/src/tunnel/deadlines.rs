@@ -44,7 +44,9 @@ impl Tunnel {
         first.offer(self.upload.blocked().deadline(target_timeout), Expiry::Target);
         match (self.cause, self.close) {
             (None, _) => self.offer_session(now, limits, &mut first),
-            (Some(Cause::TargetEof), Close::Sent(at)) => first.offer(Some(at + LAST_WORDS), Expiry::Answer),
+            (Some(cause), Close::Sent(at)) if cause.awaits_answer() => {
+                first.offer(Some(at + LAST_WORDS), Expiry::Answer);
+            }
             (Some(_), _) => {}
         }
         (first.0, first.1)
@@ -55,6 +57,7 @@ impl Tunnel {
         let after = |since: Msec, timeout: Msec| (timeout > 0).then(|| since.saturating_add(timeout));
         first.offer(after(desk.started_at, limits.session_timeout), Expiry::Session(Cause::SessionTimeout));
         first.offer(after(desk.payload_at, limits.idle_timeout), Expiry::Session(Cause::IdleTimeout));
+        first.offer(self.shutdown_at, Expiry::Session(Cause::Shutdown));
         // A client that is not read cannot be heard, and one that takes nothing cannot be asked: the send timeout
         // alone counts then.
         if self.upload.blocked().is_blocked() || self.client_blocked.is_blocked() {
@@ -114,7 +117,7 @@ impl Tunnel {
                 }
                 None
             }
-            Expiry::Answer => Some(self.end(Cause::TargetEof)),
+            Expiry::Answer => Some(self.end_now()),
             Expiry::Session(cause) => {
                 self.fail(cause);
                 None

@@ -10,7 +10,7 @@ use crate::nginx::conf::{location, ContentHandler};
 use crate::nginx::rc;
 use crate::nginx::request::Request;
 use crate::nginx::resolver::{Answer, Asker, Lookup};
-use crate::nginx::upstream::{Tenant, Upstream};
+use crate::nginx::upstream::{Attempts, Tenant, Upstream};
 use crate::session::Session;
 use crate::target;
 use crate::tunnel;
@@ -57,9 +57,8 @@ impl Tenant for Session {
         self.target().ok_or(())?.offer(request, upstream)
     }
 
-    fn on_greeting(&self, upstream: Upstream, greeting: &[u8]) -> Result<(), ()> {
-        fault::place(self.conf, "greeting");
-        self.keep_greeting(upstream.connection_number(), greeting)
+    fn attempts(&self) -> &Attempts {
+        &self.attempts
     }
 
     fn on_connected(&self, request: Request, upstream: Upstream) {

@@ -7,6 +7,7 @@ use websockify_tunnel::{End, Tunnel};
 
 use crate::conf::LocConf;
 use crate::nginx::resolver::Lookup;
+use crate::nginx::upstream::Attempts;
 use crate::target::Target;
 
 /// What is known of a session. References in it live as long as its request.
@@ -14,6 +15,7 @@ pub(crate) struct Session {
     pub(crate) conf: &'static LocConf,
     pub(crate) accepted: Accepted<'static>,
     pub(crate) lookup: Lookup,
+    pub(crate) attempts: Attempts,
     /// Borrowed for a turn of the tunnel, never across a call that may end the request.
     pub(crate) phase: RefCell<Phase>,
     target: Cell<Option<Target>>,
@@ -22,19 +24,12 @@ pub(crate) struct Session {
 /// How far a session is on its road.
 #[allow(clippy::large_enum_variant, reason = "it is in its place in the pool, for as long as it matters")]
 pub(crate) enum Phase {
-    /// On the way to the target, which may have said something already.
-    Connecting(Option<Greeting>),
+    /// On the way to the target.
+    Connecting,
     /// The handshake is accepted, bytes flow.
     Tunneling(Tunnel),
     /// Nothing flows any more.
     Ended(End),
-}
-
-/// What a target said before it was found to be connected.
-pub(crate) struct Greeting {
-    /// The connection it came on: nginx may have gone on to another server since.
-    pub(crate) connection: u64,
-    pub(crate) bytes: Vec<u8>,
 }
 
 impl Session {
@@ -43,7 +38,8 @@ impl Session {
             conf,
             accepted,
             lookup: Lookup::default(),
-            phase: RefCell::new(Phase::Connecting(None)),
+            attempts: Attempts::default(),
+            phase: RefCell::new(Phase::Connecting),
             target: Cell::new(None),
         }
     }
@@ -54,19 +50,5 @@ impl Session {
 
     pub(crate) fn target(&self) -> Option<Target> {
         self.target.get()
-    }
-
-    /// Keeps what the target said on a connection of its own, in addition to what it said there before.
-    pub(crate) fn keep_greeting(&self, connection: u64, bytes: &[u8]) -> Result<(), ()> {
-        let mut phase = self.phase.borrow_mut();
-        let Phase::Connecting(greeting) = &mut *phase else { return Err(()) };
-        let mut kept = match greeting.take() {
-            Some(kept) if kept.connection == connection => kept,
-            _ => Greeting { connection, bytes: Vec::new() },
-        };
-        kept.bytes.try_reserve_exact(bytes.len()).map_err(|_| ())?;
-        kept.bytes.extend_from_slice(bytes);
-        *greeting = Some(kept);
-        Ok(())
     }
 }

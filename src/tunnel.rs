@@ -26,13 +26,6 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
         return upstream::finish(request, rc::ERROR);
     }
     let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.frame_limit());
-    let greeting = match session.phase.replace(Phase::Connecting(None)) {
-        Phase::Connecting(greeting) => greeting,
-        Phase::Tunneling(_) | Phase::Ended(_) => None,
-    };
-    if let Some(greeting) = greeting.filter(|it| it.connection == upstream.connection_number()) {
-        tunnel.greet(&greeting.bytes, &mut RelayBuffers { size: session.conf.buffer_size });
-    }
     if session.conf.shutdown_spread().is_some() {
         if let Some(turn) = quit::watch::<Session>(request) {
             shut_down_in_turn(session, &mut tunnel, turn);
@@ -122,7 +115,7 @@ fn end_now(session: &Session) -> End {
             tunnel.end_now()
         }
         Phase::Ended(end) => *end,
-        Phase::Connecting(_) => End { cause: Cause::Internal, close_sent: false, undelivered: 0 },
+        Phase::Connecting => End { cause: Cause::Internal, close_sent: false, undelivered: 0 },
     };
     *phase = Phase::Ended(end);
     end
@@ -139,7 +132,7 @@ fn finish(request: Request, end: End) {
 
 /// A panic of our own, logged already: this tunnel ends, the others do not.
 pub(crate) fn give_up(session: &Session, request: Request, upstream: Upstream) {
-    if matches!(&*session.phase.borrow(), Phase::Connecting(_)) {
+    if matches!(&*session.phase.borrow(), Phase::Connecting) {
         return upstream::finish(request, rc::ERROR);
     }
     end_with(session, request, upstream, Cause::Internal);
@@ -149,7 +142,7 @@ pub(crate) fn give_up(session: &Session, request: Request, upstream: Upstream) {
 /// last time.
 pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
     let end = match &*session.phase.borrow() {
-        Phase::Connecting(_) => return,
+        Phase::Connecting => return,
         Phase::Tunneling(_) => None,
         Phase::Ended(end) => Some(*end),
     };

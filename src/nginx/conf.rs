@@ -20,7 +20,7 @@ use super::guard::guard;
 use super::pool::Pool;
 use super::request::Request;
 use super::shim;
-use super::upstream::{init_peers, Group, Tenant, GREETING};
+use super::upstream::{init_peers, Group, Tenant};
 
 /// What a directive's parser answers.
 pub(crate) type Answer = Result<(), ConfError>;
@@ -244,7 +244,8 @@ impl UpstreamConf {
         merge(&mut self.0.read_timeout, outer.0.read_timeout, UNSET_MSEC, default_timeout);
         self.0.next_upstream = (NGX_HTTP_UPSTREAM_FT_ERROR | NGX_HTTP_UPSTREAM_FT_TIMEOUT) as ngx_uint_t;
         self.0.socket_keepalive = 1 as ngx_flag_t;
-        self.0.buffer_size = GREETING;
+        // For a response, which is never read.
+        self.0.buffer_size = 1;
         // SAFETY: the settings are valid.
         unsafe { shim::wsk_upstream_conf_set_preserve_output(&mut self.0) };
     }

@@ -79,13 +79,9 @@ wsk_upstream_set_header_sent(ngx_http_upstream_t *u)
 }
 
 static inline unsigned
-wsk_upstream_is_awaiting_tls(const ngx_http_upstream_t *u)
+wsk_upstream_is_header_sent(const ngx_http_upstream_t *u)
 {
-#if (NGX_HTTP_SSL)
-    return u->ssl && u->peer.connection->ssl == NULL;
-#else
-    return 0;
-#endif
+    return u->header_sent;
 }
 
 /* The name against which a target's certificate is checked. */
@@ -281,6 +277,14 @@ static inline void
 wsk_event_post(ngx_event_t *ev)
 {
     ngx_post_event(ev, &ngx_posted_events);
+}
+
+static inline void
+wsk_event_delete_posted(ngx_event_t *ev)
+{
+    if (ev->posted) {
+        ngx_delete_posted_event(ev);
+    }
 }
 
 static inline void

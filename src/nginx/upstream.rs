@@ -3,15 +3,21 @@
 //! nginx chooses a server, connects, tries the next one and does TLS. Its first attempt to send a request calls our
 //! output filter: the target is connected. The filter takes over the event handlers and has the write event posted,
 //! since nginx still uses the upstream when the filter returns.
+//!
+//! A target may speak, or end its stream, before nginx has found its connection writable. nginx would take that for a
+//! response; so each attempt to connect posts an event of ours, which comes before any news of the new connection and
+//! has its reading put off until the tunnel stands.
 
+use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
+use std::mem::offset_of;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_buf_tag_t, ngx_chain_t, ngx_connection_t, ngx_current_msec, ngx_http_request_t,
+    ngx_buf_tag_t, ngx_chain_t, ngx_current_msec, ngx_event_get_peer_pt, ngx_event_t, ngx_http_request_t,
     ngx_http_upstream_create, ngx_http_upstream_create_round_robin_peer, ngx_http_upstream_init,
-    ngx_http_upstream_resolved_t, ngx_http_upstream_srv_conf_t, ngx_http_upstream_t, ngx_int_t, ngx_io,
-    ngx_str_t, ngx_uint_t,
+    ngx_http_upstream_resolved_t, ngx_http_upstream_srv_conf_t, ngx_http_upstream_t, ngx_int_t,
+    ngx_peer_connection_t, ngx_str_t, ngx_uint_t,
 };
 
 use super::conf::UpstreamConf;
@@ -28,11 +34,11 @@ pub(crate) trait Tenant: Sized + 'static {
     /// Says who may be connected to, by one of [`Upstream`]'s `use_` methods.
     fn choose_peers(&self, request: Request, upstream: Upstream) -> Result<(), ()>;
 
-    /// Takes what the target said before it was found to be connected, at most [`GREETING`] bytes.
-    fn on_greeting(&self, upstream: Upstream, greeting: &[u8]) -> Result<(), ()>;
-
     /// The target is connected; called from the event loop. May end the request.
     fn on_connected(&self, request: Request, upstream: Upstream);
+
+    /// Where this module keeps what an attempt to connect needs.
+    fn attempts(&self) -> &Attempts;
 
     /// One of the two connections has news, or the timer has fired. May end the request.
     fn on_event(&self, request: Request, upstream: Upstream);
@@ -48,9 +54,28 @@ pub(crate) trait Tenant: Sized + 'static {
     fn on_panic(&self, request: Request, upstream: Upstream);
 }
 
-/// How many bytes of a target's greeting are taken before the tunnel stands. nginx allocates as many for each target
-/// that speaks so early.
-pub(crate) const GREETING: usize = 512;
+/// What a session's attempts to connect need.
+pub(crate) struct Attempts {
+    /// The balancer's own choice of a peer.
+    get: Cell<ngx_event_get_peer_pt>,
+    /// Posted with each attempt.
+    event: UnsafeCell<ngx_event_t>,
+}
+
+impl Default for Attempts {
+    fn default() -> Self {
+        // SAFETY: nginx itself makes its events all zero before it uses them.
+        Self { get: Cell::new(None), event: UnsafeCell::new(unsafe { std::mem::zeroed() }) }
+    }
+}
+
+impl Attempts {
+    /// Takes the event out of the loop's queue, as the request ends.
+    fn forget(&self) {
+        // SAFETY: the event is ours, and in the queue if it says so.
+        unsafe { shim::wsk_event_delete_posted(self.event.get()) };
+    }
+}
 
 /// A request's upstream.
 #[derive(Clone, Copy)]
@@ -74,12 +99,6 @@ impl Upstream {
         unsafe {
             NonNull::new((*self.as_ptr()).peer.connection).map(|connection| Connection::new(connection))
         }
-    }
-
-    /// A number that no other connection of the worker has; 0 while there is none.
-    pub(crate) fn connection_number(self) -> u64 {
-        // SAFETY: as in `connection`.
-        unsafe { (*self.as_ptr()).peer.connection.as_ref().map_or(0, |c| c.number) }
     }
 
     /// The session's timer, in an event that nginx does not use any more once the target is connected.
@@ -198,7 +217,7 @@ pub(crate) fn connect<T: Tenant>(request: Request, conf: &UpstreamConf, tenant: 
         (*u).output.filter_ctx = r.cast();
         (*u).create_request = Some(do_nothing);
         (*u).reinit_request = Some(do_nothing);
-        (*u).process_header = Some(process_header::<T>);
+        (*u).process_header = Some(refuse_response);
         (*u).abort_request = Some(abort_request);
         (*u).finalize_request = Some(finalize_request::<T>);
         (*u).input_filter_ctx = ptr::from_ref(tenant).cast_mut().cast();
@@ -233,6 +252,11 @@ unsafe extern "C" fn do_nothing(_request: *mut ngx_http_request_t) -> ngx_int_t 
     rc::OK
 }
 
+/// Never called, as a response is never read.
+unsafe extern "C" fn refuse_response(_request: *mut ngx_http_request_t) -> ngx_int_t {
+    rc::ERROR
+}
+
 unsafe extern "C" fn abort_request(_request: *mut ngx_http_request_t) {}
 
 /// Stands in for a group's `peer.init`: the module chooses, for each request.
@@ -241,10 +265,14 @@ pub(super) unsafe extern "C" fn init_peers<T: Tenant>(
     _group: *mut ngx_http_upstream_srv_conf_t,
 ) -> ngx_int_t {
     // SAFETY: nginx passes a living request, whose upstream `connect` has made.
-    let chosen = guard(|| unsafe {
+    let chosen: Option<Result<(), ()>> = guard(|| unsafe {
         let request = Request::new(request);
         let (tenant, upstream) = tenant_of::<T>(request).ok_or(())?;
-        tenant.choose_peers(request, upstream)
+        tenant.choose_peers(request, upstream)?;
+        let peer = &mut (*upstream.as_ptr()).peer;
+        tenant.attempts().get.set(peer.get);
+        peer.get = Some(get_peer::<T>);
+        Ok(())
     });
     if chosen == Some(Ok(())) {
         rc::OK
@@ -253,35 +281,31 @@ pub(super) unsafe extern "C" fn init_peers<T: Tenant>(
     }
 }
 
-/// The target spoke before nginx found it writable.
-unsafe extern "C" fn process_header<T: Tenant>(request: *mut ngx_http_request_t) -> ngx_int_t {
-    // SAFETY: nginx passes a living request with a connected upstream, whose buffer holds what was received.
-    let taken = guard(|| unsafe {
-        let request = Request::new(request);
-        let (tenant, upstream) = tenant_of::<T>(request).ok_or(())?;
-        let u = upstream.as_ptr();
-        if shim::wsk_upstream_is_awaiting_tls(u) != 0 {
-            return Err(());
-        }
-        let len = (*u).buffer.last.offset_from((*u).buffer.pos).unsigned_abs();
-        tenant.on_greeting(upstream, std::slice::from_raw_parts((*u).buffer.pos, len))?;
-        (*u).buffer.last = (*u).buffer.pos;
-        // nginx would receive until there is nothing left, and take an end of stream for a failure: once is enough.
-        (*(*u).peer.connection).recv = Some(recv_nothing_once);
-        shim::wsk_event_post((*(*u).peer.connection).write);
-        Ok(())
-    });
-    if taken == Some(Ok(())) {
-        rc::AGAIN
-    } else {
-        rc::ERROR
+/// Stands in for the balancer's choice of a peer, which begins each attempt to connect.
+unsafe extern "C" fn get_peer<T: Tenant>(peer: *mut ngx_peer_connection_t, data: *mut c_void) -> ngx_int_t {
+    // SAFETY: nginx passes the peer of an upstream that `connect` has made, and the balancer's data.
+    unsafe {
+        let u = peer.byte_sub(offset_of!(ngx_http_upstream_t, peer)).cast::<ngx_http_upstream_t>();
+        let Some(tenant) = (*u).input_filter_ctx.cast::<T>().as_ref() else { return rc::ERROR };
+        let attempts = tenant.attempts();
+        let event = attempts.event.get();
+        (*event).data = u.cast();
+        (*event).handler = Some(put_off_reading);
+        (*event).log = (*peer).log;
+        shim::wsk_event_post(event);
+        attempts.get.get().map_or(rc::ERROR, |get| get(peer, data))
     }
 }
 
-unsafe extern "C" fn recv_nothing_once(c: *mut ngx_connection_t, _room: *mut u8, _size: usize) -> isize {
-    // SAFETY: nginx passes the open connection; `ngx_io` is what it gave the connection before.
-    unsafe { (*c).recv = ngx_io.recv };
-    rc::AGAIN
+/// The attempt has been made, and the loop has not looked at the new connection yet.
+unsafe extern "C" fn put_off_reading(event: *mut ngx_event_t) {
+    // SAFETY: `get_peer` made the upstream the event's data; the event leaves the queue before the upstream goes.
+    unsafe {
+        let u = (*event).data.cast::<ngx_http_upstream_t>();
+        if shim::wsk_upstream_is_header_sent(u) == 0 {
+            (*u).read_event_handler = Some(do_nothing_yet);
+        }
+    }
 }
 
 /// The target is connected.
@@ -343,6 +367,7 @@ unsafe extern "C" fn finalize_request<T: Tenant>(request: *mut ngx_http_request_
         let request = unsafe { Request::new(request) };
         // SAFETY: as above.
         if let Some((tenant, upstream)) = unsafe { tenant_of::<T>(request) } {
+            tenant.attempts().forget();
             tenant.on_release(request, upstream);
         }
     });

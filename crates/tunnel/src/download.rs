@@ -87,21 +87,6 @@ impl Download {
         Ok(0)
     }
 
-    /// Frames bytes that the target said before the tunnel stood. They must fit in a buffer.
-    pub(crate) fn greet(
-        &mut self,
-        greeting: &[u8],
-        buffers: &mut impl Buffers,
-        stats: &mut Stats,
-    ) -> Result<(), OutOfMemory> {
-        let mut buffer = buffers.take().ok_or(OutOfMemory)?;
-        let start = room_start(buffer.len(), self.encoding);
-        buffer[start..start + greeting.len()].copy_from_slice(greeting);
-        self.buffer = Some(buffer);
-        self.put(start..start + greeting.len(), stats);
-        Ok(())
-    }
-
     fn put(&mut self, raw: Range<usize>, stats: &mut Stats) {
         let Some(buffer) = self.buffer.as_deref_mut() else { return };
         stats.bytes_sent += raw.len() as u64;

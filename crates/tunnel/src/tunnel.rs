@@ -13,7 +13,7 @@ use crate::limits::{Limits, Stats};
 use crate::stream::{Buffers, Ends, Io, Msec, Stream};
 use crate::upload::Upload;
 
-/// The least a relay buffer may hold: a whole control frame beside some data, and a target's greeting.
+/// The least a relay buffer may hold: a whole control frame beside some data.
 pub const SMALLEST_BUFFER: usize = 1024;
 
 /// Bytes a tunnel may move before the other sessions of the worker get their turn.
@@ -78,13 +78,6 @@ impl Tunnel {
             shutdown_at: None,
             cause: None,
             close: Close::None,
-        }
-    }
-
-    /// Hands over what the target said before the tunnel stood, at most half of [`SMALLEST_BUFFER`].
-    pub fn greet(&mut self, greeting: &[u8], buffers: &mut impl Buffers) {
-        if self.download.greet(greeting, buffers, &mut self.desk.stats).is_err() {
-            self.fail(Cause::OutOfMemory);
         }
     }
 

@@ -387,12 +387,6 @@ fn run(seed: u64) -> Run {
     let out = Cell::new(0);
     let mut buffers = CountedBuffers { size, out: &out };
     let mut tunnel = Tunnel::new(0, encoding, None);
-    if random.chance(30) {
-        let greeting: Vec<u8> = target.incoming.drain(..target.incoming.len().min(12)).collect();
-        if !greeting.is_empty() {
-            tunnel.greet(&greeting, &mut buffers);
-        }
-    }
     let mut limits = LIMITS;
     if random.chance(10) {
         limits.idle_timeout = 1 + random.next() % 100_000;

@@ -1,0 +1,306 @@
+#!/usr/bin/perl
+
+# Everything that the documentation shows: nginx loads each file of nginx-conf/ and each ```nginx block of README.md and
+# docs/, the files' sessions are tried too, and README.md documents the directives that there are, as they are.
+
+use v5.36;
+use FindBin;
+use lib "$FindBin::Bin/lib";
+use Digest::MD5 qw(md5_hex);
+use MIME::Base64 qw(encode_base64);
+use Test::More;
+use WebsockifyTest;
+use WebsockifyTest::Util qw(slurp);
+
+my $root  = "$FindBin::Bin/..";
+my @pages = map { s{\A\Q$root\E/}{}r } "$root/README.md", glob "$root/docs/*.md";
+
+# The widest of these decides what a piece of configuration is wrapped in; anything else belongs in a location.
+my %MAIN   = map { $_ => 1 } qw(load_module user worker_processes worker_shutdown_timeout pid events http);
+my %HTTP   = map { $_ => 1 } qw(server upstream map geo log_format limit_conn_zone limit_req_zone);
+my %SERVER = map { $_ => 1 } qw(location listen server_name ssl_certificate ssl_certificate_key);
+
+# How each file of nginx-conf/ is tried: what to put in place of what, the targets, and the steps.
+my %TRIED = (
+    'single-vnc.conf' => {
+        replace => { '127.0.0.1:5901' => '%%one%%' },
+        steps   => sub ($t) { is(greeting($t, 8080), 'one', 'a session') },
+    },
+    'upstream-failover.conf' => {
+        targets => "down: refuses\ngone: refuses\none: sends \"one\", swallows",
+        replace => {
+            '10.0.0.11:5900' => '%%down%%',
+            '10.0.0.12:5900' => '%%gone%%',
+            '10.0.0.13:5900' => '%%one%%',
+        },
+        steps   => sub ($t) { is(greeting($t, 8080), 'one', 'the spare server takes over') },
+        logs    => 'connect() failed',
+    },
+    'token-map.conf' => {
+        replace => { '10.0.0.11:5900' => '%%one%%', '10.0.0.12:5901' => '%%two%%' },
+        steps   => sub ($t) {
+            my %token = reverse slurp("$root/nginx-conf/token-map.conf") =~ /^ +([0-9a-f]{32}) (10\S+);/mg;
+            is(greeting($t, 8080, "/websockify?token=$token{'10.0.0.11:5900'}"), 'one', 'a token');
+            is(greeting($t, 8080, "/websockify?token=$token{'10.0.0.12:5901'}"), 'two', 'another');
+            is(status($t, 8080, "/websockify$_"), 403, "<$_> is none")
+                for '', '?token=', '?token=default', '?token=one';
+            $_->close for splice $t->{clients}->@*;
+            my $log = $t->nginx->prefix . '/logs/desktop.log';
+            WebsockifyTest::Util::await('all to be logged', sub { slurp($log) =~ tr/\n// == 6 });
+            unlike(slurp($log), qr/token|[0-9a-f]{16}/, 'no token is in the log');
+        },
+    },
+    'auth-request.conf' => {
+        # The application is the test's own server.
+        replace => { 'http://127.0.0.1:3000' => 'http://127.0.0.1:%%PORT%%' },
+        config  => <<~'END',
+            location = /authorise {
+                if ($http_x_original_uri ~ user=alice) {
+                    add_header X-Target %%one%%;
+                    return 204;
+                }
+                return 403;
+            }
+            END
+        steps   => sub ($t) {
+            is(greeting($t, 8080, '/websockify?user=alice'), 'one', 'who may');
+            is(status($t, 8080, '/websockify?user=mallory'), 403, 'who may not');
+            is(status($t, 8080, '/authorise'), 404, 'nobody else may ask');
+        },
+    },
+    'signed-lua.conf' => {
+        load_modules => 'ndk_http_module.so ngx_http_lua_module.so',
+        replace      => { '"^10%.0%.0%.%d+:59%d%d$"' => '"^127%.0%.0%.1:%d+$"' },
+        steps        => sub ($t) {
+            my ($key) = slurp("$root/nginx-conf/signed-lua.conf") =~ /local key = "(.*)"/;
+            my sub path ($time, $ip, $port, $with = $key) {
+                "/websockify/?t=$time&ip=$ip&port=$port&sign=" . md5_hex("$with$time$ip:$port$with");
+            }
+            my $port = $t->targets->port('one');
+            is(greeting($t, 8080, path(time, '127.0.0.1', $port)), 'one', 'a signed address');
+            is(status($t, 8080, path(time - 60, '127.0.0.1', $port)), 403, 'too late');
+            is(status($t, 8080, path(time, '127.0.0.2', $port)), 403, 'not permitted');
+            is(status($t, 8080, path(time, '127.0.0.1', $port, 'guessed')), 403, 'another key');
+            is(status($t, 8080, '/websockify/' . $_), 403, "<$_>") for '', '?t', '?t=1&t=2&sign&ip=x&port';
+        },
+    },
+    'wss.conf' => {
+        targets => 'one (unix): sends "one", swallows',
+        replace => {
+            'unix:/run/vnc/desktop.sock'  => '%%one%%',
+            '/etc/nginx/desktop.htpasswd' => '%%PREFIX%%/htpasswd',
+        },
+        steps   => sub ($t) {
+            open my $file, '>', $t->nginx->prefix . '/htpasswd' or die "open: $!";
+            print {$file} "alice:{PLAIN}secret\n";
+            close $file;
+            my $password = "\n+Authorization: Basic " . encode_base64('alice:secret', '');
+            my $page     = 'Origin: https://desktop.example';
+            my @tls      = ('/websockify', tls => {});
+            is(greeting($t, 443, @tls, headers => "$page$password"), 'one', 'a page of its own');
+            is(greeting($t, 443, @tls, headers => "-Origin$password"), 'one', 'a program');
+            is(status($t, 443, @tls, headers => $page), 401, 'without the password');
+            is(status($t, 443, @tls, headers => "Origin: https://$_$password"), 403, "a page of $_")
+                for 'evil.example', 'desktop.example.evil.example', 'desktop.example:444';
+            is(status($t, 443, @tls, headers => "Origin: http://desktop.example$password"), 403, 'a page without TLS');
+            is(status($t, 80), 301, 'ws is sent to wss');
+        },
+    },
+);
+
+for my $path (glob "$root/nginx-conf/*.conf") {
+    my $name = $path =~ s{.*/}{}r;
+    subtest "nginx-conf/$name" => sub {
+        my $how = $TRIED{$name} or return fail("$name is tried somewhere in this file");
+        plan skip_all => "no modules for this nginx: $how->{load_modules}" if !loads($how->{load_modules});
+        loaded($name, slurp($path), $how);
+        tried($name, slurp($path), $how);
+    };
+}
+
+for my $page (@pages) {
+    my $text = slurp("$root/$page");
+    while ($text =~ /^```nginx\n(.*?)^```$/msg) {
+        my ($block, $line) = ($1, 1 + (substr($text, 0, $-[0]) =~ tr/\n//));
+        subtest "$page, line $line" => sub { loaded("$page:$line", $block, {}) };
+    }
+}
+
+subtest 'links lead somewhere' => sub {
+    for my $page (map { s{\A\Q$root\E/}{}r } glob "$root/*.md $root/docs/*.md") {
+        my $text = slurp("$root/$page");
+        my %anchor = map { s/[^\w -]//gr =~ tr/A-Z /a-z-/r => 1 } $text =~ /^#+ (.*)$/mg;
+        my ($folder) = $page =~ m{\A(.*/)?};
+        for my $link ($text =~ /\]\((?!https?:)([^)]+)\)/g) {
+            my ($path, $anchor) = $link =~ /\A([^#]*)#?(.*)/;
+            ok(length $path ? -e "$root/" . ($folder // '') . $path : $anchor{$anchor}, "$page: $link");
+        }
+    }
+};
+
+subtest 'README.md documents each directive, and no other' => \&directives;
+done_testing;
+
+# `nginx -t` passes without a warning.
+sub loaded ($name, $text, $how) {
+    my $scene = scene($name, $text, { %$how, logs => undef });
+    WebsockifyTest::Checks::config_test($scene);
+}
+
+# It does what it says.
+sub tried ($name, $text, $how) {
+    my $scene = scene($name, $text, $how);
+    $scene->start;
+    eval { $how->{steps}->($scene); 1 } or fail($@);
+    WebsockifyTest::Checks::ending($scene);
+    WebsockifyTest::Checks::diagnose($scene, $scene->{block}) unless Test::More->builder->is_passing;
+}
+
+sub scene ($name, $text, $how) {
+    my %sections = wrapped(at_home($text, $how->{replace} // {}));
+    $sections{config} .= $how->{config} // '';
+    return WebsockifyTest::Scene->new({
+        name     => $name,
+        sections => {
+            %sections,
+            targets      => $how->{targets} // "one: sends \"one\", swallows\ntwo: sends \"two\", swallows",
+            load_modules => $how->{load_modules} // '',
+            config_ok    => '',
+            defined $how->{logs} ? (error_log => $how->{logs}) : (),
+        },
+    });
+}
+
+# The same configuration with ports, files and addresses that a test may have.
+sub at_home ($text, $replace) {
+    for my $from (sort { length $b <=> length $a } keys %$replace) {
+        die "there is no $from\n" unless $text =~ s/\Q$from\E/$replace->{$from}/g;
+    }
+    $text =~ s/(?<=\blisten )(?:\S+:)?(\d+)/127.0.0.1:%%P$1_PORT%%/g;
+    $text =~ s/(?<=\bssl_certificate)(\s+)[^;]+/$1%%CERT%%/g;
+    $text =~ s/(?<=\bssl_certificate_key)(\s+)[^;]+/$1%%KEY%%/g;
+    $text =~ s{(?<=\b(?:access|error)_log )\S*/}{%%PREFIX%%/logs/}g;
+    return $text;
+}
+
+# The harness's sections in which `$text` can stand.
+sub wrapped ($text) {
+    my @statements = statements($text);
+    my sub any_of ($names) { grep { $names->{ $_->{name} } } @statements }
+    if (any_of(\%MAIN)) {
+        my ($main, $http) = ('', '');
+        for my $statement (@statements) {
+            my $name = $statement->{name};
+            if    ($name eq 'http')        { $http .= $statement->{text} =~ s/\A\s*http\s*\{(.*)\}\s*\z/$1/sr }
+            elsif ($name eq 'load_module') {
+                like($statement->{text}, qr{ modules/ngx_http_websockify_module\.so;}, 'the module by its name');
+            }
+            elsif ($name !~ /^(?:events|user|worker_processes|pid)$/) { $main .= $statement->{text} }
+        }
+        return (main_config => $main, http_config => $http);
+    }
+    return (http_config => $text) if any_of(\%HTTP);
+    return (config => $text) if any_of(\%SERVER);
+    return (config => "location /snippet {\n$text\n}\n");
+}
+
+# The directives at the top of `$text`, each with all that belongs to it.
+sub statements ($text) {
+    my ($block, @found);
+    $block = qr/\{(?:[^{}"'#]++|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|#[^\n]*|(??{$block}))*\}/;
+    while ($text =~ /\G((?:\s+|#[^\n]*\n)*(\w+)(?:[^{};"'#]++|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')*(?:;|$block))/gc) {
+        push @found, { name => $2, text => $1 };
+    }
+    my $rest = substr $text, pos($text) // 0;
+    die "cannot read from: $rest\n" if $rest !~ /\A(?:\s|#[^\n]*\n)*\z/;
+    return @found;
+}
+
+# Whether these modules are there and made for the nginx under test.
+sub loads ($modules) {
+    return 1 unless $modules;
+    my $there = !grep { !-e WebsockifyTest::Nginx::MODULES . "/$_" } split ' ', $modules;
+    if ($there) {
+        my $scene = WebsockifyTest::Scene->new({ name => 'modules', sections => { load_modules => $modules } });
+        $there = ($scene->nginx->config_test)[0] == 0;
+    }
+    die "no $modules (WEBSOCKIFY_TEST_REQUIRE_ALL is set)\n" if !$there && $ENV{WEBSOCKIFY_TEST_REQUIRE_ALL};
+    return $there;
+}
+
+sub greeting ($t, $port, $path = '/websockify', %option) {
+    return $t->client($path, port => $t->port("P${port}_PORT"), %option)->expect('binary qr/./')->{payload};
+}
+
+sub status ($t, $port, $path = '/websockify', %option) {
+    my $client = $t->connect(port => $t->port("P${port}_PORT"), %option);
+    $client->send_bytes($t->handshake("GET $path", $option{headers} // ''));
+    my $status = $client->response->{status};
+    $client->close;
+    return $status;
+}
+
+sub directives () {
+    my %documented;
+    my $readme = slurp("$root/README.md");
+    while ($readme =~ /^### (websockify_\w+)\n\n```text\nSyntax: +(\N+)\nDefault: +(\N+)\nContext: +(\N+)\n```$/mg) {
+        ok(!$documented{$1}, "$1 once") if exists $documented{$1};
+        $documented{$1} = { syntax => $2, default => $3, context => { map { $_ => 1 } split /, /, $4 } };
+    }
+    my ($table) = slurp("$root/src/module.rs") =~ /^static mut COMMANDS\b.*?= \[\n(.*?)^\];/ms;
+    $table =~ s/^ *#\[cfg\(feature = "test-faults"\)\]\n\N+\n//mg;
+    my @known = $table =~ /c"(websockify_\w+)"/g;
+    is_deeply([ sort keys %documented ], [ sort @known ], 'those of src/module.rs');
+    is_deeply([ sort { $a cmp $b } $readme =~ /^### (websockify_\w+)$/mg ], [ sort keys %documented ], 'each in full');
+
+    my $scene = WebsockifyTest::Scene->new({ name => 'directives', sections => {} });
+    for my $name (sort keys %documented) {
+        my $entry = $documented{$name};
+        like($entry->{syntax}, qr/\A$name \S.*;\z/, "$name: Syntax");
+        allowed($scene, $name, $entry);
+        is(in_units($entry->{default}, $name), default_of($name), "$name: Default") if $entry->{default} ne '-';
+        is(default_of($name), undef, "$name: no Default") if $entry->{default} eq '-';
+    }
+}
+
+# nginx takes it where README.md says so, and nowhere else.
+sub allowed ($scene, $name, $entry) {
+    my %value = (address => '127.0.0.1:5900', size => '4k', time => '10s');
+    my ($kind) = $entry->{syntax} =~ /\A\w+ (\w+)/;
+    my $line = "$name " . ($value{$kind} // $kind) . ';';
+    my %conf = (
+        http             => { http_config => $line },
+        server           => { config => $line },
+        location         => { config => "location / { $line }" },
+        'if in location' => { config => "location / { if (\$arg_x) { $line } }" },
+    );
+    for my $context (sort keys %conf) {
+        $scene->nginx->configure($scene->conf($conf{$context}->%*));
+        my ($code, $said) = $scene->nginx->config_test;
+        if ($entry->{context}{$context}) { is($code, 0, "$name: Context: $context") or diag($said) }
+        else { like($said, qr/"$name" directive is not allowed here/, "$name: not in $context") }
+    }
+    is_deeply([ grep { !$conf{$_} } keys $entry->{context}->%* ], [], "$name: Context names contexts");
+}
+
+# "websockify_buffer_size 48k;" in bytes, times in milliseconds.
+sub in_units ($text, $name) {
+    my ($number, $unit) = $text =~ /\A$name (\d+)([a-z]*);\z/ or return $text;
+    my %unit = $name =~ /_size\z/
+        ? ('' => 1, k => 1024, m => 1 << 20)
+        : ('' => 1000, ms => 1, s => 1000, m => 60_000, h => 3_600_000);
+    return $number * ($unit{$unit} // die "no unit: $text\n");
+}
+
+# What src/conf.rs says, in the same units; undef where it knows none.
+sub default_of ($name) {
+    my $source = slurp("$root/src/conf.rs");
+    my $field  = $name =~ s/\Awebsockify_//r;
+    my ($value) = $source =~ /merge\(&mut self\.$field, outer\.$field, \w+, (\w+)\)/;
+    ($value) = $source =~ /self\.upstream\.merge\(&outer\.upstream, (\w+)\)/
+        if $field =~ /\A(?:connect|send|read)_timeout\z/;
+    return undef unless defined $value;
+    return "$name off;" if $value eq 'OFF';
+    ($value) = $source =~ /^const $value: \w+ = ([\d_ *]+);/m if $value =~ /\D/;
+    return eval($value // die "src/conf.rs names no default of $name\n");
+}

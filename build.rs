@@ -7,6 +7,10 @@ use std::path::PathBuf;
 const KNOWN_VERSIONS: std::ops::Range<u64> = 1_022_000..1_032_000;
 
 fn main() {
+    if variable("CARGO_CFG_TARGET_POINTER_WIDTH") != "64" {
+        println!("cargo::error=only 64-bit machines are supported");
+        return;
+    }
     let version = variable("DEP_NGINX_VERSION_NUMBER").parse::<u64>().unwrap_or(0);
     if !KNOWN_VERSIONS.contains(&version) {
         // The size and the life of nginx's structures are part of what this module is built on.

@@ -7,6 +7,7 @@ use crate::connect;
 use crate::fault;
 use crate::handshake;
 use crate::nginx::conf::{location, ContentHandler};
+use crate::nginx::quit::Watched;
 use crate::nginx::rc;
 use crate::nginx::request::Request;
 use crate::nginx::resolver::{Answer, Asker, Lookup};
@@ -59,6 +60,10 @@ impl Tenant for Session {
 
     fn attempts(&self) -> &Attempts {
         &self.attempts
+    }
+
+    fn watched(&self) -> &Watched {
+        &self.watched
     }
 
     fn on_connected(&self, request: Request, upstream: Upstream) {

@@ -6,6 +6,7 @@ use websockify_protocol::handshake::Accepted;
 use websockify_tunnel::{End, Tunnel};
 
 use crate::conf::LocConf;
+use crate::nginx::quit::Watched;
 use crate::nginx::resolver::Lookup;
 use crate::nginx::upstream::Attempts;
 use crate::target::Target;
@@ -16,6 +17,7 @@ pub(crate) struct Session {
     pub(crate) accepted: Accepted<'static>,
     pub(crate) lookup: Lookup,
     pub(crate) attempts: Attempts,
+    pub(crate) watched: Watched,
     /// Borrowed for a turn of the tunnel, never across a call that may end the request.
     pub(crate) phase: RefCell<Phase>,
     target: Cell<Option<Target>>,
@@ -39,6 +41,7 @@ impl Session {
             accepted,
             lookup: Lookup::default(),
             attempts: Attempts::default(),
+            watched: Watched::default(),
             phase: RefCell::new(Phase::Connecting),
             target: Cell::new(None),
         }

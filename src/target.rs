@@ -42,6 +42,12 @@ pub(crate) fn choose(request: Request, conf: &LocConf) -> Result<Choice, u16> {
         request.log().error(format_args!("the value of \"websockify_pass\" is empty: no target"));
         return Err(500);
     }
+    // Nobody's address holds one, and nginx writes addresses into its log as they are.
+    if text.as_bytes().iter().any(u8::is_ascii_control) {
+        let text = Printable(text.as_bytes());
+        request.log().error(format_args!("control character in target \"{text}\" of \"websockify_pass\""));
+        return Err(500);
+    }
     let address = Address::parse(request, text, DEFAULT_PORT).map_err(|words| {
         let text = Printable(text.as_bytes());
         request.log().error(format_args!("{words} in target \"{text}\" of \"websockify_pass\""));

@@ -27,7 +27,7 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
     }
     let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.frame_limit());
     if session.conf.shutdown_spread().is_some() {
-        if let Some(turn) = quit::watch::<Session>(request) {
+        if let Some(turn) = quit::watch(request, session) {
             shut_down_in_turn(session, &mut tunnel, turn);
         }
     }
@@ -66,7 +66,11 @@ pub(crate) fn drive(session: &Session, request: Request, upstream: Upstream) {
     }
     match turn(session, request, upstream) {
         Some(Turn::Wait(deadline)) => timer.set(deadline),
-        Some(Turn::Yield) => upstream.post_next(),
+        Some(Turn::Yield) => {
+            // Without a timer of its session's, a worker that is to go would not wait for it.
+            timer.set(now() + session.conf.limits().read_timeout);
+            upstream.post_next();
+        }
         Some(Turn::Ended(end)) => return finish(request, end),
         None => return,
     }
@@ -79,7 +83,7 @@ pub(crate) fn drive(session: &Session, request: Request, upstream: Upstream) {
 fn turn(session: &Session, request: Request, upstream: Upstream) -> Option<Turn> {
     let mut phase = session.phase.borrow_mut();
     let Phase::Tunneling(tunnel) = &mut *phase else { return None };
-    let mut client = Client::new(request)?;
+    let mut client = Client::new(request);
     let mut target = Target::new(upstream)?;
     let mut buffers = RelayBuffers { size: session.conf.buffer_size };
     let mut ends = Ends { client: &mut client, target: &mut target, buffers: &mut buffers };
@@ -147,7 +151,7 @@ pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
         Phase::Ended(end) => Some(*end),
     };
     if session.conf.shutdown_spread().is_some() {
-        quit::unwatch(request);
+        quit::unwatch(request, session);
     }
     match end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown)).cause {
         // The target is gone, or takes nothing.

@@ -4,21 +4,32 @@
 //! it had not read yet. So our half is ended first, and what the target still says is read and dropped until it ends
 //! its half too, for a short time.
 
-use std::ptr;
+use std::cell::Cell;
+use std::ptr::{self, NonNull};
 
-use nginx_sys::{ngx_connection_t, ngx_cycle, ngx_event_t};
+use nginx_sys::{ngx_connection_t, ngx_cycle, ngx_event_t, ngx_reusable_connection};
 use websockify_tunnel::Io;
 
 use super::connection::Connection;
 use super::guard::guard;
+use super::pool::Pool;
 use super::{is_terminating, shim};
 
-/// How long a target may take to end its half, in milliseconds.
+/// How long a target may take to end its half, in milliseconds: so long again whenever it has taken something of what it
+/// was sent, [`MOST`] times.
 const LINGER: usize = 5_000;
+const MOST: u64 = 12;
 
-/// How much it may say meanwhile: turns of [`TURN`] reads.
+/// How much a target that has taken everything may still say: turns of [`TURN`] reads.
 const TURNS: usize = 64;
 const TURN: usize = 16;
+
+/// What is kept of a connection that lingers, in its own pool.
+struct State {
+    rounds: Cell<u64>,
+    turns: Cell<usize>,
+    unacknowledged: Cell<usize>,
+}
 
 /// Takes over an upstream's connection, whose request is going. `false` if there is nothing to wait for: nginx then
 /// closes the connection.
@@ -27,6 +38,14 @@ pub(crate) fn take_over(connection: Connection) -> bool {
     if in_a_hurry || connection.is_tls() || connection.has_ended() || !connection.shutdown_write() {
         return false;
     }
+    let unacknowledged = Cell::new(connection.unacknowledged());
+    let state = State { rounds: Cell::new(0), turns: Cell::new(0), unacknowledged };
+    // SAFETY: an upstream's connection has a pool of its own, which goes with it.
+    let Some(state) = NonNull::new(unsafe { (*connection.as_ptr()).pool })
+        .and_then(|pool| unsafe { Pool::new(pool) }.keep(state))
+    else {
+        return false;
+    };
     // SAFETY: the connection is open, and nothing of the request's is left in it after this block.
     unsafe {
         let c = connection.as_ptr();
@@ -36,38 +55,58 @@ pub(crate) fn take_over(connection: Connection) -> bool {
         (*(*c).pool).log = log;
         (*read).log = log;
         (*write).log = log;
-        (*c).data = ptr::null_mut();
-        // The count of requests is free to count turns.
-        (*c).requests = 0;
+        shim::wsk_connection_log_errors_as_info(c);
+        (*c).data = ptr::from_ref(state).cast_mut().cast();
         (*read).handler = Some(on_event);
         (*write).handler = Some(on_event);
         shim::wsk_event_delete_timer(write);
         shim::wsk_event_delete_timer(read);
+        // Where connections run out, these are the first to go.
+        ngx_reusable_connection(c, 1);
     }
-    if drain(connection) && connection.watch() {
-        // SAFETY: as above.
-        unsafe { shim::wsk_event_set_timer((*connection.as_ptr()).read, LINGER) };
+    if drain(connection, state) && connection.watch() {
+        wait(connection);
     } else {
         close(connection);
     }
     true
 }
 
+fn wait(connection: Connection) {
+    // SAFETY: the connection is open and ours alone.
+    unsafe { shim::wsk_event_set_timer((*connection.as_ptr()).read, LINGER) };
+}
+
 unsafe extern "C" fn on_event(event: *mut ngx_event_t) {
     guard(|| {
-        // SAFETY: nginx calls a connection's handlers with its own events, whose data is the open connection.
-        let (connection, fired) = unsafe {
-            let Some(c) = ptr::NonNull::new((*event).data.cast::<ngx_connection_t>()) else { return };
-            (Connection::new(c), shim::wsk_event_take_timedout(event) != 0)
+        // SAFETY: nginx calls a connection's handlers with its own events, whose data is the open connection; its own
+        // data is the state that `take_over` made.
+        let (connection, state, fired) = unsafe {
+            let Some(c) = NonNull::new((*event).data.cast::<ngx_connection_t>()) else { return };
+            let state = &*(*c.as_ptr()).data.cast::<State>();
+            (Connection::new(c), state, shim::wsk_event_take_timedout(event) != 0)
         };
-        if fired || connection.is_closing() || !drain(connection) || !connection.watch() {
+        if connection.is_closing()
+            || (fired && !has_taken_something(connection, state))
+            || !drain(connection, state)
+            || !connection.watch()
+        {
             close(connection);
+        } else if fired {
+            wait(connection);
         }
     });
 }
 
-/// Drops what has arrived. `false` once the target has ended its half, or does not stop talking.
-fn drain(connection: Connection) -> bool {
+/// Whether the target has taken something since it was last asked, and may have more time for it.
+fn has_taken_something(connection: Connection, state: &State) -> bool {
+    let before = state.unacknowledged.replace(connection.unacknowledged());
+    state.rounds.set(state.rounds.get() + 1);
+    state.unacknowledged.get() < before && state.rounds.get() < MOST
+}
+
+/// Drops what has arrived. `false` once the target has ended its half, or has taken everything and does not stop talking.
+fn drain(connection: Connection, state: &State) -> bool {
     let mut scratch = [0; 4096];
     for _ in 0..TURN {
         if !connection.is_readable() {
@@ -79,13 +118,10 @@ fn drain(connection: Connection) -> bool {
             Io::Eof | Io::Error => return false,
         }
     }
+    state.turns.set(state.turns.get() + 1);
     // SAFETY: the connection is open and ours alone.
-    unsafe {
-        let c = connection.as_ptr();
-        (*c).requests += 1;
-        shim::wsk_event_post_next((*c).read);
-        (*c).requests < TURNS
-    }
+    unsafe { shim::wsk_event_post_next((*connection.as_ptr()).read) };
+    state.turns.get() < TURNS || connection.unacknowledged() > 0
 }
 
 fn close(connection: Connection) {

@@ -6,11 +6,11 @@
 use std::cell::Cell;
 use std::ptr::NonNull;
 
-use nginx_sys::{ngx_connection_t, ngx_event_t, ngx_http_request_t};
+use nginx_sys::{ngx_connection_t, ngx_event_handler_pt, ngx_event_t, ngx_http_request_t};
 
 use super::connection::Connection;
 use super::request::{run_posted_requests, Request};
-use super::upstream::{call_tenant, Tenant};
+use super::upstream::{call_tenant, tenant_of, Tenant};
 use super::{is_exiting, shim};
 
 struct Watch {
@@ -32,8 +32,12 @@ pub(crate) struct Turn {
     pub(crate) count: u64,
 }
 
-/// Has the tenant's `on_quit` called when the worker is told to quit; at once if it has been.
-pub(crate) fn watch<T: Tenant>(request: Request) -> Option<Turn> {
+/// A session's place in this: the read handler that its client's connection had before.
+#[derive(Default)]
+pub(crate) struct Watched(Cell<ngx_event_handler_pt>);
+
+/// Has the tenant's `on_quit` called when the worker is told to quit. If it has been already, the session's turn is now.
+pub(crate) fn watch<T: Tenant>(request: Request, tenant: &T) -> Option<Turn> {
     WATCH.count.set(WATCH.count.get() + 1);
     if is_exiting() {
         return Some(next_turn());
@@ -42,19 +46,20 @@ pub(crate) fn watch<T: Tenant>(request: Request) -> Option<Turn> {
     unsafe {
         let c = request.connection().as_ptr();
         shim::wsk_connection_set_idle(c, 1);
-        (*(*c).read).handler = Some(on_read::<T>);
+        tenant.watched().0.set((*(*c).read).handler.replace(on_read::<T>));
     }
     None
 }
 
 /// Undoes [`watch`], at the end of a session.
-pub(crate) fn unwatch(request: Request) {
+pub(crate) fn unwatch<T: Tenant>(request: Request, tenant: &T) {
     WATCH.count.set(WATCH.count.get().saturating_sub(1));
-    // SAFETY: the request's connection is open; the write event has kept the handler that both had.
+    let Some(handler) = tenant.watched().0.take() else { return };
+    // SAFETY: the request's connection is open.
     unsafe {
         let c = request.connection().as_ptr();
         shim::wsk_connection_set_idle(c, 0);
-        (*(*c).read).handler = (*(*c).write).handler;
+        (*(*c).read).handler = Some(handler);
     }
 }
 
@@ -70,13 +75,15 @@ unsafe extern "C" fn on_read<T: Tenant>(event: *mut ngx_event_t) {
         let Some(c) = NonNull::new((*event).data.cast::<ngx_connection_t>()) else { return };
         let connection = Connection::new(c);
         // The shutdown timer sets `error` too, and means it.
+        let request = Request::new((*c.as_ptr()).data.cast::<ngx_http_request_t>());
         if connection.is_closing() && is_exiting() && shim::wsk_connection_has_error(c.as_ptr()) == 0 {
             shim::wsk_connection_take_close(c.as_ptr());
-            let request = Request::new((*c.as_ptr()).data.cast::<ngx_http_request_t>());
             request.set_log_request();
             call_tenant::<T>(request.as_ptr(), T::on_quit);
             run_posted_requests(connection);
-        } else if let Some(handler) = (*(*c.as_ptr()).write).handler {
+            return;
+        }
+        if let Some(handler) = tenant_of::<T>(request).and_then(|(tenant, _)| tenant.watched().0.get()) {
             handler(event);
         }
     }

@@ -4,11 +4,11 @@ use std::ffi::c_void;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_http_cleanup_add, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_discard_request_body,
-    ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t, ngx_http_run_posted_requests,
-    ngx_http_send_header, ngx_http_send_special, ngx_http_test_reading, ngx_int_t, ngx_list_push, ngx_list_t,
-    ngx_str_t, ngx_table_elt_t, ngx_uint_t, NGX_HTTP_FLUSH, NGX_HTTP_GET, NGX_HTTP_VERSION_10,
-    NGX_HTTP_VERSION_11, NGX_HTTP_VERSION_20,
+    ngx_handle_read_event, ngx_http_cleanup_add, ngx_http_core_loc_conf_t, ngx_http_core_module,
+    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t,
+    ngx_http_run_posted_requests, ngx_http_send_header, ngx_http_send_special, ngx_http_test_reading,
+    ngx_int_t, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t, NGX_HTTP_FLUSH,
+    NGX_HTTP_GET, NGX_HTTP_VERSION_10, NGX_HTTP_VERSION_11, NGX_HTTP_VERSION_20,
 };
 use websockify_protocol::handshake::HttpVersion;
 
@@ -211,8 +211,17 @@ impl Request {
 
     /// Notices a client that leaves while it waits.
     pub(crate) fn watch_client(self) {
-        // SAFETY: the request is alive by the promise of `new`.
-        unsafe { (*self.as_ptr()).read_event_handler = Some(ngx_http_test_reading) };
+        // SAFETY: the request is alive by the promise of `new`, and its connection open.
+        unsafe {
+            (*self.as_ptr()).read_event_handler = Some(ngx_http_test_reading);
+            let read = (*self.connection().as_ptr()).read;
+            if self.connection().is_readable() {
+                shim::wsk_event_post(read);
+            } else {
+                // What fails here fails again where the connection is used.
+                ngx_handle_read_event(read, 0);
+            }
+        }
     }
 
     /// Has `handler` called with `data` when the request ends, in whatever way.

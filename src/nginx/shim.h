@@ -50,6 +50,8 @@ static inline void
 wsk_request_prepare_upgrade(ngx_http_request_t *r)
 {
     r->keepalive = 0;
+    /* An error_page that leads here would put its own status in the place of the 101. */
+    r->err_status = 0;
     r->limit_rate = 0;
     r->limit_rate_set = 1;
 }
@@ -123,6 +125,13 @@ static inline unsigned
 wsk_connection_has_error(const ngx_connection_t *c)
 {
     return c->error;
+}
+
+/* What the connection's end brings is nobody's fault any more. */
+static inline void
+wsk_connection_log_errors_as_info(ngx_connection_t *c)
+{
+    c->log_error = NGX_ERROR_INFO;
 }
 
 static inline void

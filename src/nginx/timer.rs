@@ -6,6 +6,10 @@ use nginx_sys::ngx_event_t;
 
 use super::{now, shim};
 
+/// A day, in milliseconds: nginx compares times as signed numbers, and a handler that is called early sets its timer
+/// anew.
+const LONGEST: u64 = 24 * 60 * 60 * 1000;
+
 /// A timer in one of nginx's events. It is not cancelable: a worker that is going waits for its sessions.
 #[derive(Clone, Copy)]
 pub(crate) struct Timer(NonNull<ngx_event_t>);
@@ -29,7 +33,7 @@ impl Timer {
             if shim::wsk_event_is_timer_set(event) != 0 && (*event).timer.key as u64 <= deadline {
                 return;
             }
-            let timeout = deadline.saturating_sub(now());
+            let timeout = deadline.saturating_sub(now()).min(LONGEST);
             shim::wsk_event_set_timer(event, usize::try_from(timeout).unwrap_or(usize::MAX));
         }
     }

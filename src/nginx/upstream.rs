@@ -24,6 +24,7 @@ use super::conf::UpstreamConf;
 use super::connection::Connection;
 use super::guard::guard;
 use super::linger;
+use super::quit::Watched;
 use super::request::Request;
 use super::timer::Timer;
 use super::{rc, shim};
@@ -39,6 +40,9 @@ pub(crate) trait Tenant: Sized + 'static {
 
     /// Where this module keeps what an attempt to connect needs.
     fn attempts(&self) -> &Attempts;
+
+    /// Where this module keeps what [`quit::watch`](super::quit::watch) has replaced.
+    fn watched(&self) -> &Watched;
 
     /// One of the two connections has news, or the timer has fired. May end the request.
     fn on_event(&self, request: Request, upstream: Upstream);
@@ -242,7 +246,11 @@ pub(crate) fn finish(request: Request, status: ngx_int_t) {
 }
 
 /// The tenant of a request's upstream. Unlike a module's context it survives an internal redirect.
-unsafe fn tenant_of<'t, T: Tenant>(request: Request) -> Option<(&'t T, Upstream)> {
+///
+/// # Safety
+///
+/// The request's upstream must have been made by [`connect`] for this type of tenant.
+pub(super) unsafe fn tenant_of<'t, T: Tenant>(request: Request) -> Option<(&'t T, Upstream)> {
     let upstream = request.upstream()?;
     // SAFETY: these callbacks are installed by `connect` only, together with a tenant in the request's pool.
     unsafe { (*upstream.as_ptr()).input_filter_ctx.cast::<T>().as_ref().map(|tenant| (tenant, upstream)) }

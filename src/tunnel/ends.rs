@@ -10,20 +10,33 @@ use crate::nginx::upstream::Upstream;
 pub(super) struct Client {
     request: Request,
     connection: Connection,
-    /// The 101 has gone to the socket, frames may follow it.
-    may_send: bool,
+    header: Header,
+}
+
+/// Whether the 101 has gone to the socket, so that frames may follow it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Header {
+    Waiting,
+    Sent,
+    Failed,
 }
 
 impl Client {
-    /// `None` if the client turned out to be gone.
-    pub(super) fn new(request: Request) -> Option<Self> {
+    pub(super) fn new(request: Request) -> Self {
         let connection = request.connection();
-        let mut may_send = !request.has_unsent_header() && !connection.is_buffered();
-        if !may_send && connection.is_writable() {
-            // A failure leaves the connection in a state that the tunnel's own calls will meet.
-            may_send = request.flush_header() && !request.has_unsent_header() && !connection.is_buffered();
-        }
-        Some(Self { request, connection, may_send })
+        let is_sent = || !request.has_unsent_header() && !connection.is_buffered();
+        let header = if is_sent() {
+            Header::Sent
+        } else if !connection.is_writable() {
+            Header::Waiting
+        } else if !request.flush_header() {
+            Header::Failed
+        } else if is_sent() {
+            Header::Sent
+        } else {
+            Header::Waiting
+        };
+        Self { request, connection, header }
     }
 }
 
@@ -33,7 +46,12 @@ impl Stream for Client {
     }
 
     fn is_writable(&self) -> bool {
-        self.may_send && self.connection.is_writable()
+        match self.header {
+            Header::Waiting => false,
+            Header::Sent => self.connection.is_writable(),
+            // To be told so.
+            Header::Failed => true,
+        }
     }
 
     fn recv(&mut self, room: &mut [u8]) -> Io {
@@ -48,6 +66,9 @@ impl Stream for Client {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Io {
+        if self.header == Header::Failed {
+            return Io::Error;
+        }
         self.connection.send(bytes)
     }
 

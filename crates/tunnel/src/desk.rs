@@ -38,6 +38,12 @@ impl Desk {
         }
     }
 
+    /// A block is over, in which a side could not be heard: its silence begins now.
+    pub(crate) fn stood_still(&mut self, now: Msec) {
+        self.heartbeat.on_heard(now);
+        self.heard_at = now;
+    }
+
     /// The target said something.
     pub(crate) fn target_heard(&mut self, now: Msec) {
         self.heard_at = now;

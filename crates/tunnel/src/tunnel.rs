@@ -132,12 +132,15 @@ impl Tunnel {
         while moved < TURN {
             let before = (moved, self.cause, self.close);
             moved += self.round(now, ends);
-            self.find_cause(ends);
+            let readable = (ends.client.is_readable(), ends.target.is_readable());
+            self.find_cause(now, ends);
             self.begin_close(now, ends);
             if let Some(cause) = self.cause.filter(|&cause| self.is_over(cause)) {
                 return Turn::Ended(self.end(cause));
             }
-            if before != (moved, self.cause, self.close) {
+            // A look behind the event loop's back has to be followed: the loop may not announce what was found.
+            let found = readable != (ends.client.is_readable(), ends.target.is_readable());
+            if found || before != (moved, self.cause, self.close) {
                 continue;
             }
             let (deadline, expiry) = self.deadline(now, limits);
@@ -149,7 +152,7 @@ impl Tunnel {
                 self.download.release_if_empty(ends.buffers);
                 return Turn::Wait(deadline);
             }
-            if let Some(end) = self.expire(now, limits, expiry, ends) {
+            if let Some(end) = self.expire(now, expiry, ends) {
                 return Turn::Ended(end);
             }
         }
@@ -218,7 +221,9 @@ impl Tunnel {
                 Io::Eof | Io::Error => self.client_gone = true,
             }
         }
-        self.client_blocked.note(now, moved > 0, self.owes_client());
+        if self.client_blocked.note(now, moved > 0, self.owes_client()) {
+            self.desk.stood_still(now);
+        }
         if self.desk.control.is_empty() {
             self.desk.heartbeat.on_ping_sent(now);
         }

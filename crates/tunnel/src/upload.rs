@@ -111,7 +111,9 @@ impl Upload {
             received = self.receive(now, ends, desk)?;
             sent += self.send(ends.target);
         }
-        self.blocked.note(now, sent > 0 || received > 0, !self.ready.is_empty());
+        if self.blocked.note(now, sent > 0 || received > 0, !self.ready.is_empty()) {
+            desk.stood_still(now);
+        }
         if self.ready.is_empty() && (self.wire.is_empty() || self.end.is_some()) {
             self.release(ends.buffers);
         }

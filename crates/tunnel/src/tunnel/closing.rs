@@ -14,12 +14,19 @@ use crate::upload::InflowEnd;
 
 impl Tunnel {
     /// Finds what ends the tunnel, if something did.
-    pub(super) fn find_cause<C: Stream, T: Stream, B: Buffers>(&mut self, ends: &mut Ends<'_, C, T, B>) {
+    pub(super) fn find_cause<C: Stream, T: Stream, B: Buffers>(
+        &mut self,
+        now: Msec,
+        ends: &mut Ends<'_, C, T, B>,
+    ) {
         if self.cause.is_some() {
             return;
         }
         let hang_up = self.upload.blocked().is_blocked().then(|| ends.client.hang_up()).flatten();
-        self.client_left = hang_up.is_some();
+        if hang_up.is_some() && !self.client_left {
+            self.client_left = true;
+            self.upload.blocked().restart(now);
+        }
         self.cause = match (self.upload.end(), self.download.end()) {
             _ if hang_up == Some(HangUp::Reset) => Some(Cause::ClientReset),
             (Some(InflowEnd::Close(code)), _) => Some(Cause::ClientClose(code)),
@@ -38,6 +45,9 @@ impl Tunnel {
         };
         if self.cause == Some(Cause::TargetReset) {
             self.upload.refuse();
+        } else if self.cause.is_some() && self.upload.blocked().is_blocked() {
+            // The last words have their time from here on, however long the target was full before.
+            self.upload.blocked().restart(now);
         }
     }
 

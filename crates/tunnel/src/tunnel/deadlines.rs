@@ -97,19 +97,16 @@ impl Tunnel {
     pub(super) fn expire<C: Stream, T: Stream, B: Buffers>(
         &mut self,
         now: Msec,
-        limits: &Limits,
         expiry: Expiry,
         ends: &mut Ends<'_, C, T, B>,
     ) -> Option<End> {
         match expiry {
             Expiry::Client => {
-                let timeout = self.client_timeout(limits);
-                let expired = self.client_blocked.has_expired(now, timeout, ends.client);
+                let expired = self.client_blocked.has_expired(now, ends.client);
                 expired.then(|| self.end(self.cause.unwrap_or(Cause::SendTimeout(Side::Client))))
             }
             Expiry::Target => {
-                let timeout = self.target_timeout(limits);
-                if self.upload.blocked().has_expired(now, timeout, ends.target) {
+                if self.upload.blocked().has_expired(now, ends.target) {
                     let left = self.client_left;
                     let cause = if left { Cause::ClientEof } else { Cause::SendTimeout(Side::Target) };
                     self.cause.get_or_insert(cause);

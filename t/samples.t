@@ -112,7 +112,7 @@ for my $path (glob "$root/nginx-conf/*.conf") {
     my $name = $path =~ s{.*/}{}r;
     subtest "nginx-conf/$name" => sub {
         my $how = $TRIED{$name} or return fail("$name is tried somewhere in this file");
-        plan skip_all => "no modules for this nginx: $how->{load_modules}" if !loads($how->{load_modules});
+        plan skip_all => "no modules for this nginx: $how->{load_modules}" if !modules_load(split ' ', $how->{load_modules} // '');
         loaded($name, slurp($path), $how);
         tried($name, slurp($path), $how);
     };
@@ -214,18 +214,6 @@ sub statements ($text) {
     my $rest = substr $text, pos($text) // 0;
     die "cannot read from: $rest\n" if $rest !~ /\A(?:\s|#[^\n]*\n)*\z/;
     return @found;
-}
-
-# Whether these modules are there and made for the nginx under test.
-sub loads ($modules) {
-    return 1 unless $modules;
-    my $there = !grep { !-e WebsockifyTest::Nginx::MODULES . "/$_" } split ' ', $modules;
-    if ($there) {
-        my $scene = WebsockifyTest::Scene->new({ name => 'modules', sections => { load_modules => $modules } });
-        $there = ($scene->nginx->config_test)[0] == 0;
-    }
-    die "no $modules (WEBSOCKIFY_TEST_REQUIRE_ALL is set)\n" if !$there && $ENV{WEBSOCKIFY_TEST_REQUIRE_ALL};
-    return $there;
 }
 
 sub greeting ($t, $port, $path = '/websockify', %option) {

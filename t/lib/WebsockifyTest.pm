@@ -11,7 +11,7 @@ use WebsockifyTest::Dialogue;
 use WebsockifyTest::Scene;
 use WebsockifyTest::Util qw(pattern);
 
-our @EXPORT = qw(run_tests defaults without_module require_modules require_perl_modules pattern);
+our @EXPORT = qw(run_tests defaults without_module require_modules require_perl_modules modules_load pattern);
 
 # Scripts in a data section speak Test::More.
 sub import ($class, @names) {
@@ -44,7 +44,18 @@ sub defaults (%sections) { %default = %sections }
 # Skips the whole file if nginx's module files, or Perl's modules, are not installed; fails instead where everything is
 # required.
 sub require_modules (@files) {
-    _required(grep { !-e WebsockifyTest::Nginx::MODULES . "/$_" } @files);
+    _required(@files) if !modules_load(@files);
+}
+
+# Whether these module files are there, and made for the nginx under test; where everything is required they have to be.
+sub modules_load (@files) {
+    my $there = !grep { !-e WebsockifyTest::Nginx::MODULES . "/$_" } @files;
+    if ($there && @files) {
+        my $scene = WebsockifyTest::Scene->new({ name => 'modules', sections => { load_modules => "@files" } });
+        $there = ($scene->nginx->config_test)[0] == 0;
+    }
+    croak "no @files (WEBSOCKIFY_TEST_REQUIRE_ALL is set)" if !$there && $ENV{WEBSOCKIFY_TEST_REQUIRE_ALL};
+    return $there;
 }
 
 sub require_perl_modules (@names) {

@@ -1,0 +1,40 @@
+# What can be done here: `make help`. Each target is a script in scripts/, and whatever is made stands in build/.
+#
+#   NGINX=vendored          for nginx 1.28.3, which is built as well; NGINX=/a/binary for that nginx
+#   NGINX_SOURCE=/a/source  where the source of an nginx that is no Debian package is unpacked
+
+.DEFAULT_GOAL := help
+.PHONY: help build install check unit test test-all demo clean
+
+# To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
+export WHICH_NGINX := $(NGINX)
+unexport NGINX
+export NGINX_SOURCE DESTDIR
+
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p; s/^#   \([^ ]*\) */  \1@/p' $(MAKEFILE_LIST) | \
+		awk -F @ '{ printf "%-24s%s\n", $$1, $$2 }'
+
+build: ## the module for this machine's nginx, as build/ngx_http_websockify_module.so; installs what that lacks
+	@scripts/build
+
+install: ## copy the module to nginx's modules directory (below DESTDIR)
+	@scripts/install
+
+check: ## formatting, lints, floors, licenses
+	@scripts/check
+
+unit: ## the tests of the crates alone, which need no nginx
+	@scripts/test unit
+
+test: ## all tests but the slow ones: units, nginx, a desktop in a browser
+	@scripts/test
+
+test-all: ## the slow ones as well: nginx's own configure, the vendored nginx
+	@scripts/test-all
+
+demo: build ## a desktop in your browser (PORT=6080 TARGET=host:port LISTEN=127.0.0.1 PASSWORD=)
+	@scripts/setup demo && demo/run.sh
+
+clean: ## remove everything that was made here
+	rm -rf build target t/browser/node_modules

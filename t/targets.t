@@ -302,3 +302,19 @@ client gets binary "hello"
 client sends close 1000
 client gets close 1000 ""
 client sees end
+
+=== TEST 22: a session has a connection of its own, also in a group that keeps some alive
+--- targets
+both: awaits "\r\n\r\n", sends "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n", echoes
+--- http_config
+upstream group { server %%both%%; keepalive 4; }
+--- config
+location /http { proxy_pass http://group; proxy_http_version 1.1; proxy_set_header Connection ""; }
+location /websockify { websockify_pass group; }
+--- steps
+is $t->get('/http')->{status}, 200, 'a connection is kept';
+my $client = $t->client;
+$client->send('binary "GET / HTTP/1.1\r\n\r\n"');
+$client->expect('binary qr/^HTTP/');
+$t->target_accepts('both', 2);
+pass 'another connection';

@@ -218,16 +218,26 @@ wsk_connection_close(ngx_connection_t *c)
     }
 }
 
-static inline ngx_int_t
-wsk_connection_shutdown_tls(ngx_connection_t *c)
+/*
+ * A connection that a group keeps alive for proxy_pass is of no use to a session, whose target may greet or have been
+ * told something before: it is closed, and another one is made to the same server.
+ */
+static inline void
+wsk_peer_drop_cached(ngx_peer_connection_t *pc)
 {
+    ngx_connection_t  *c = pc->connection;
+
+    pc->connection = NULL;
+    pc->cached = 0;
+
 #if (NGX_SSL)
     if (c->ssl) {
         c->ssl->no_wait_shutdown = 1;
-        return ngx_ssl_shutdown(c);
+        (void) ngx_ssl_shutdown(c);
     }
 #endif
-    return NGX_OK;
+
+    wsk_connection_close(c);
 }
 
 

@@ -301,7 +301,13 @@ unsafe extern "C" fn get_peer<T: Tenant>(peer: *mut ngx_peer_connection_t, data:
         (*event).handler = Some(put_off_reading);
         (*event).log = (*peer).log;
         shim::wsk_event_post(event);
-        attempts.get.get().map_or(rc::ERROR, |get| get(peer, data))
+        match attempts.get.get().map_or(rc::ERROR, |get| get(peer, data)) {
+            rc::DONE => {
+                shim::wsk_peer_drop_cached(peer);
+                rc::OK
+            }
+            other => other,
+        }
     }
 }
 

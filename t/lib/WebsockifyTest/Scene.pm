@@ -84,6 +84,7 @@ sub conf ($self, %other) {
     my $master  = text('master_process') || 'on';
     my $format  = text('log_format') ? "log_format test '" . text('log_format') . "';" : '';
     my $access  = $format ? 'test' : '';
+    my $connections = text('events_config') =~ /worker_connections/ ? '' : 'worker_connections 2048;';
     my $tls     = $self->tls
         ? 'listen 127.0.0.1:%%TLS_PORT%% ssl; ssl_certificate %%CERT%%; ssl_certificate_key %%KEY%%;' : '';
     my $temporary = join "\n    ",
@@ -98,7 +99,7 @@ sub conf ($self, %other) {
         error_log %%PREFIX%%/logs/error.log $level;
         ${\text('main_config')}
         events {
-            worker_connections 2048;
+            $connections
             ${\text('events_config')}
         }
         http {

@@ -8,7 +8,7 @@ use Carp   qw(croak);
 use Errno  qw(EAGAIN EWOULDBLOCK EINTR EINPROGRESS);
 use Socket qw(:all IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes ();
-use WebsockifyTest::Util qw(time_limit await unread);
+use WebsockifyTest::Util qw(time_limit await unread unsent);
 
 use constant PIECE => 1 << 20;
 
@@ -107,9 +107,17 @@ sub await_end ($self) {
 
 # Waits until nginx's socket has nothing of ours left to read, so that what is sent next is read by itself.
 sub await_taken ($self, $limit = time_limit) {
-    my ($here, $there) = map { (unpack_sockaddr_in($_))[0] } getsockname $self->{raw}, getpeername $self->{raw};
+    my ($here, $there) = $self->_ports;
     await 'nginx to read what was sent', sub { !unread($there, $here) }, $limit;
 }
+
+# Bytes that the kernel has from nginx and we have not read.
+sub on_its_way ($self) {
+    my ($here, $there) = $self->_ports;
+    return unsent($there, $here) + unread($here, $there);
+}
+
+sub _ports ($self) { map { (unpack_sockaddr_in($_))[0] } getsockname $self->{raw}, getpeername $self->{raw} }
 
 sub end_writing ($self) {
     return $self->{tls} ? $self->{socket}->stop_SSL(SSL_no_shutdown => 0) : shutdown $self->{socket}, SHUT_WR;

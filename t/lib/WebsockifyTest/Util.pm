@@ -12,7 +12,7 @@ use Socket       qw(:all);
 use Time::HiRes  ();
 
 our @EXPORT_OK = qw(
-    time_limit await readable writable listen_tcp listen_unix reserve_port port_of survive_exec unread
+    time_limit await readable writable listen_tcp listen_unix reserve_port port_of survive_exec unread unsent
     pattern pattern_md5 evaluate hex_bytes shown slurp
 );
 
@@ -82,9 +82,13 @@ sub survive_exec ($handle) {
     return fileno $handle;
 }
 
-# Bytes that the kernel holds for the loopback socket of these two ports and its owner has not read. sock_diag(7) is
-# asked for that one socket; /proc/net/tcp, which holds all of them, only where the kernel lacks it.
-sub unread ($port, $peer) {
+# Bytes that the kernel holds for the loopback socket of these two ports and its owner has not read; and those that its
+# peer has not acknowledged. sock_diag(7) is asked for that one socket; /proc/net/tcp, which holds all of them, only
+# where the kernel lacks it.
+sub unread ($port, $peer) { (_queues($port, $peer))[0] }
+sub unsent ($port, $peer) { (_queues($port, $peer))[1] }
+
+sub _queues ($port, $peer) {
     state $netlink = do {
         socket my $socket, 16, SOCK_RAW, 4 or undef;    # AF_NETLINK, NETLINK_SOCK_DIAG
         $socket;
@@ -93,12 +97,13 @@ sub unread ($port, $peer) {
     my $request = pack('CCCx L', AF_INET, IPPROTO_TCP, 0, 0xffffffff) . $sockets;
     if ($netlink && send $netlink, pack('L SS LL', 16 + length $request, 20, 1, 0, 0) . $request, 0) {
         recv $netlink, my $answer, 8192, 0;
-        my ($type, $unread) = unpack 'x4 S x66 L', $answer;
-        return $unread if $type == 20;
+        my ($type, $unread, $unsent) = unpack 'x4 S x66 LL', $answer;
+        return ($unread, $unsent) if $type == 20;
     }
     my ($local, $remote) = map { sprintf ':%04X', $_ } $port, $peer;
-    my ($count) = slurp('/proc/net/tcp') =~ /[0-9A-F]{8}$local [0-9A-F]{8}$remote \S+ [0-9A-F]{8}:([0-9A-F]{8})/;
-    return hex($count // 0);
+    my ($unsent, $unread)
+        = slurp('/proc/net/tcp') =~ /[0-9A-F]{8}$local [0-9A-F]{8}$remote \S+ ([0-9A-F]{8}):([0-9A-F]{8})/;
+    return (hex($unread // 0), hex($unsent // 0));
 }
 
 # `$size` bytes of a fixed stream of bytes, starting at its byte `$from`: both ends of a transfer can make it.

@@ -32,10 +32,19 @@ impl ControlQueue {
         }
         // The place in front of the limit is for the frame that is being sent.
         if self.frames.len() == LIMIT + usize::from(self.begun) {
-            self.frames.remove(usize::from(self.begun));
+            self.give_up_oldest_pong();
         }
         self.frames.push(frame);
         true
+    }
+
+    /// A ping of our own stays: whoever asked for it takes it as sent once the queue is empty.
+    fn give_up_oldest_pong(&mut self) {
+        let waiting = usize::from(self.begun)..self.frames.len();
+        let is_pong = |&at: &usize| self.frames[at].opcode() == Opcode::Pong;
+        if let Some(oldest) = waiting.into_iter().find(is_pong) {
+            self.frames.remove(oldest);
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -96,6 +105,17 @@ mod tests {
             assert!(queue.push(pong(number)));
         }
         assert_eq!(drain(&mut queue), (24..40).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_ping_of_our_own_is_not_given_up() {
+        let mut queue = ControlQueue::default();
+        queue.push(ControlFrame::ping(&[100]));
+        for number in 0..40 {
+            queue.push(pong(number));
+        }
+        let expected: Vec<u8> = [100].into_iter().chain(25..40).collect();
+        assert_eq!(drain(&mut queue), expected);
     }
 
     #[test]

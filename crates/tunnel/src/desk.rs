@@ -13,7 +13,7 @@ pub(crate) struct Desk {
     pub(crate) started_at: Msec,
     /// When either side last said anything, a pong included.
     pub(crate) heard_at: Msec,
-    /// When payload last came from either side.
+    /// When payload last came from either side, or went to one.
     pub(crate) payload_at: Msec,
 }
 

@@ -171,7 +171,11 @@ impl Tunnel {
                     }
                     moved += len + self.send_to_client(now, ends.client);
                 }
-                Err(OutOfMemory) => self.fail(Cause::OutOfMemory),
+                Err(OutOfMemory) => {
+                    // A goodbye must not wait for what cannot be read.
+                    self.drain = 0;
+                    self.fail(Cause::OutOfMemory);
+                }
             }
         }
         if self.reads_client() {
@@ -215,6 +219,7 @@ impl Tunnel {
                 }
                 Io::Done(len) => {
                     self.download.advance(len);
+                    self.desk.payload_at = now;
                     moved += len;
                 }
                 Io::Again => break,

@@ -41,7 +41,7 @@ pub(crate) struct Upload {
     end: Option<InflowEnd>,
     /// The target takes no more: what still comes is dropped.
     refused: bool,
-    /// Payload the target did not take.
+    /// Payload that was given up because the target did not take it.
     dropped: u64,
     blocked: Blocked,
 }
@@ -71,9 +71,9 @@ impl Upload {
         self.ready.is_empty()
     }
 
-    /// Bytes of payload that the target did not take.
-    pub(crate) fn dropped(&self) -> u64 {
-        self.dropped
+    /// Bytes of payload that the target did not take, those included that still wait for it.
+    pub(crate) fn undelivered(&self) -> u64 {
+        self.dropped + self.ready.len() as u64
     }
 
     /// Whether the target's connection broke while it was written to.
@@ -110,6 +110,9 @@ impl Upload {
         if self.ready.is_empty() && self.end.is_none() {
             received = self.receive(now, ends, desk)?;
             sent += self.send(ends.target);
+        }
+        if sent > 0 {
+            desk.payload_at = now;
         }
         if self.blocked.note(now, sent > 0 || received > 0, !self.ready.is_empty()) {
             desk.stood_still(now);

@@ -99,7 +99,7 @@ impl Tunnel {
 
     pub(super) fn end(&self, cause: Cause) -> End {
         let close_sent = matches!(self.close, Close::Sent(_)) && !self.client_gone && cause.close().is_some();
-        End { cause, close_sent, undelivered: self.upload.dropped() }
+        End { cause, close_sent, undelivered: self.upload.undelivered() }
     }
 }
 

@@ -56,13 +56,13 @@ impl Tunnel {
         let desk = &mut self.desk;
         let after = |since: Msec, timeout: Msec| (timeout > 0).then(|| since.saturating_add(timeout));
         first.offer(after(desk.started_at, limits.session_timeout), Expiry::Session(Cause::SessionTimeout));
-        first.offer(after(desk.payload_at, limits.idle_timeout), Expiry::Session(Cause::IdleTimeout));
         first.offer(self.shutdown_at, Expiry::Session(Cause::Shutdown));
         // A client that is not read cannot be heard, and one that takes nothing cannot be asked: the send timeout
         // alone counts then.
         if self.upload.blocked().is_blocked() || self.client_blocked.is_blocked() {
             return;
         }
+        first.offer(after(desk.payload_at, limits.idle_timeout), Expiry::Session(Cause::IdleTimeout));
         let silence = desk.heard_at.saturating_add(limits.read_timeout);
         first.offer(Some(silence), Expiry::Session(Cause::ReadTimeout));
         match desk.heartbeat.poll(now, limits.heartbeat) {

@@ -1,0 +1,198 @@
+//! What becomes of one seed: two peers, the limits, and what interferes.
+
+use std::collections::VecDeque;
+
+use websockify_protocol::heartbeat::Rhythm;
+use websockify_protocol::subprotocol::Encoding;
+use websockify_tunnel::{Cause, Limits, Msec, Tunnel};
+
+use crate::client_end::ClientEnd;
+use crate::listener::Listener;
+use crate::memory::Memory;
+use crate::peers::{Act, Appetite, Client, Line, Manners, Target};
+use crate::random::Random;
+use crate::socket::{Last, Socket, Trigger};
+use crate::speech::{self, Spoken, Words};
+use crate::world::{Outside, World};
+
+type Script = VecDeque<(Msec, Act)>;
+
+pub(crate) fn world(seed: u64) -> World {
+    let random = &mut Random(seed);
+    let encoding = random.pick(&[Encoding::Binary, Encoding::Binary, Encoding::Base64]);
+    let trigger = random.pick(&[Trigger::Edge, Trigger::Edge, Trigger::Edge, Trigger::Level]);
+    let said = target_script(random);
+    let (words, fault_code) = client_script(random, encoding);
+    let client = client(random, encoding, trigger, (words, len_of(&said)));
+    let target = target(random, trigger, (said, client.line.len()));
+    let size = random.pick(&[1024, 1024, 1500, 4096, 49_152, 300_000]);
+    let mut memory = Memory::new(size);
+    if random.chance(6) {
+        memory.fail_from(1 + random.below(6), random.chance(50));
+    }
+    let tunnel = Tunnel::new(0, encoding, Some(speech::MAX_FRAME_SIZE));
+    let mut world = World::new(client, target, tunnel, limits(random), memory);
+    world.fault_code = fault_code;
+    world.outside = outside(random);
+    world
+}
+
+fn limits(random: &mut Random) -> Limits {
+    let sometimes =
+        |random: &mut Random, percent, most| if random.chance(percent) { random.up_to(most) } else { 0 };
+    Limits {
+        send_timeout: random.pick(&[60_000, 60_000, 20_000, 3_000]),
+        read_timeout: random.pick(&[60_000, 60_000, 20_000]),
+        heartbeat: Rhythm {
+            interval: random.pick(&[30_000, 30_000, 10_000, 0]),
+            timeout: random.pick(&[20_000, 20_000, 5_000, 0]),
+        },
+        idle_timeout: sometimes(random, 12, 60_000),
+        session_timeout: sometimes(random, 12, 60_000),
+    }
+}
+
+fn outside(random: &mut Random) -> Option<(u64, Outside)> {
+    let latest = random.pick(&[3, 20, 200]);
+    let turn = 1 + random.below(latest);
+    let outside = match random.below(100) {
+        0..=3 => Outside::Fail(Cause::Internal),
+        4..=6 => Outside::Fail(Cause::Shutdown),
+        7..=13 => Outside::ShutDownAfter(random.below(10_000) as Msec),
+        _ => return None,
+    };
+    Some((turn as u64, outside))
+}
+
+/// A client that says no more than goodbye, beside a target's greeting there is no memory for.
+pub(crate) fn goodbye_without_memory(seed: u64) -> World {
+    let random = &mut Random(seed);
+    let close = Act::Say(close(random));
+    let greeting = || (0, Act::Say(Words::raw(vec![0; 100])));
+    let mut client = client(random, Encoding::Binary, Trigger::Edge, (Script::from([(1, close)]), 100));
+    client.appetite = Appetite::hearty();
+    let said = Script::from([greeting(), (1, greeting().1)]);
+    let target = target(random, Trigger::Edge, (said, 0));
+    let mut memory = Memory::new(1024);
+    memory.fail_from(random.pick(&[2, 3]), true);
+    World::new(client, target, Tunnel::new(0, Encoding::Binary, None), limits(random), memory)
+}
+
+/// Pauses of a peer: mostly none, sometimes some, and now and then one in which timeouts pass.
+fn pause(random: &mut Random) -> Msec {
+    match random.below(100) {
+        0..=79 => 0,
+        80..=95 => random.up_to(20),
+        96..=98 => random.up_to(4_000),
+        _ => random.up_to(70_000),
+    }
+}
+
+fn target_script(random: &mut Random) -> Script {
+    let len = match random.below(100) {
+        0..=9 => 0,
+        10..=19 => random.below(50),
+        20..=96 => random.below(200_000),
+        _ => 1_000_000 + random.below(3_000_000),
+    };
+    let mut rest = random.bytes(len);
+    let mut script = Script::new();
+    let drips = random.chance(20);
+    while !rest.is_empty() {
+        let most = if random.chance(50) && !drips { rest.len() } else { rest.len().min(1 + len / 5) };
+        let after = rest.split_off(1 + random.below(most));
+        let pause = if drips { random.up_to(9_000) } else { pause(random) };
+        script.push_back((pause, Act::Say(Words::raw(rest))));
+        rest = after;
+    }
+    let last = match random.below(100) {
+        0..=34 => return script,
+        35..=69 => Act::Leave(Last::Eof),
+        70..=93 => Act::Leave(Last::Reset),
+        _ => Act::BreakSends,
+    };
+    script.push_back((pause(random), last));
+    script
+}
+
+/// What the client says and how it leaves, with the code its breach of the protocol is answered with.
+fn client_script(random: &mut Random, encoding: Encoding) -> (Script, Option<u16>) {
+    let mut words = speech::messages(random, encoding);
+    let mut fault_code = None;
+    let mut acts = Vec::new();
+    let kind = random.below(100);
+    if (20..76).contains(&kind) && random.chance(20) {
+        words.truncate(random.below(words.len() + 1));
+    }
+    match kind {
+        0..=19 => {}
+        20..=43 => acts.push(Act::Say(close(random))),
+        44..=50 => acts.extend([Act::Say(close(random)), Act::Leave(Last::Reset)]),
+        51..=55 => acts.extend([Act::Say(close(random)), Act::Leave(Last::Eof)]),
+        56..=66 => acts.push(Act::Leave(Last::Eof)),
+        67..=75 => acts.push(Act::Leave(Last::Reset)),
+        76..=82 => acts.extend([Act::Say(speech::unfinished(random, encoding)), Act::Leave(Last::Eof)]),
+        83..=95 => {
+            let (fault, code) = speech::fault(random, encoding);
+            acts.push(Act::Say(fault));
+            fault_code = Some(code);
+        }
+        _ => acts.push(Act::BreakSends),
+    }
+    let mut script: Script = words.into_iter().map(|words| (pause(random), Act::Say(words))).collect();
+    let mut first = pause(random);
+    for act in acts {
+        script.push_back((first, act));
+        first = 0;
+    }
+    (script, fault_code)
+}
+
+fn close(random: &mut Random) -> Words {
+    let body: &[u8] = random.pick(&[b"", b"\x03\xE8", b"\x03\xE8goodbye", b"\x03\xE9", b"\x13\x87later"]);
+    Words::control(random, 8, body)
+}
+
+fn client(
+    random: &mut Random,
+    encoding: Encoding,
+    trigger: Trigger,
+    (script, gets): (Script, usize),
+) -> Client {
+    let size = kernel(random, gets);
+    let mut socket = Socket::new(random, trigger, size);
+    if random.chance(10) {
+        socket.fill();
+    }
+    let manners = Manners {
+        pongs: random.pick(&[0, 0, 1, 4]),
+        pong_after: random.pick(&[0, 1, 2_000, 19_000]),
+        answer_after: random.pick(&[Some(0), Some(0), Some(40), Some(4_000), Some(6_000), None]),
+        last_words: random.pick(&[0, 1, 100]),
+        hangs_up: random.chance(30),
+    };
+    let mut client = Client::new(random, ClientEnd::new(socket, encoding), Listener::new(encoding), manners);
+    client.line = Line::new(random, script);
+    client.appetite = Appetite::random(random, gets);
+    client
+}
+
+fn target(random: &mut Random, trigger: Trigger, (script, gets): (Script, usize)) -> Target {
+    let size = kernel(random, gets);
+    Target {
+        socket: Socket::new(random, trigger, size),
+        line: Line::new(random, script),
+        appetite: Appetite::random(random, gets),
+        slams: random.chance(20),
+        spoken: Spoken::default(),
+    }
+}
+
+/// The size of a kernel's buffer through which `len` bytes go.
+fn kernel(random: &mut Random, len: usize) -> usize {
+    random.pick(&[1, 64, 3_000, 20_000, 200_000, 8_000_000]).max(len / 100)
+}
+
+fn len_of(script: &Script) -> usize {
+    script.iter().map(|(_, act)| act.len()).sum()
+}

@@ -1,0 +1,225 @@
+//! The event loop: time passes from event to event, and the pump is driven only when there is one.
+
+use websockify_tunnel::{Cause, End, Ends, Limits, Msec, Tunnel, Turn};
+
+use crate::client_end::ClientEnd;
+use crate::memory::Memory;
+use crate::peers::{earliest, Client, Target};
+use crate::socket::{Last, Socket, Times};
+
+/// What interferes with a session from outside.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Outside {
+    Fail(Cause),
+    ShutDownAfter(Msec),
+}
+
+/// How things stood before the turn in which a session began to end.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Found {
+    pub(crate) cause: Cause,
+    pub(crate) at: Msec,
+    pub(crate) client: Times,
+    pub(crate) target: Times,
+    /// The pump had something to write to one of them and could not.
+    pub(crate) owed: bool,
+    pub(crate) client_blocked: bool,
+    pub(crate) target_blocked: bool,
+    pub(crate) client_arrived: usize,
+    pub(crate) target_arrived: usize,
+    pub(crate) payload_at: Msec,
+    pub(crate) ping_left: Option<Msec>,
+}
+
+pub(crate) struct World {
+    pub(crate) now: Msec,
+    pub(crate) client: Client,
+    pub(crate) target: Target,
+    pub(crate) tunnel: Tunnel,
+    pub(crate) limits: Limits,
+    pub(crate) memory: Memory,
+    pub(crate) outside: Option<(u64, Outside)>,
+    pub(crate) fault_code: Option<u16>,
+    pub(crate) shutdown_at: Option<Msec>,
+    pub(crate) turns: u64,
+    /// When payload last went in or out.
+    pub(crate) payload_at: Msec,
+    pub(crate) found: Option<Found>,
+    failed: bool,
+    deadline: Msec,
+    yielded: bool,
+}
+
+/// A client that takes a ping byte by byte and never says a word could stay for ever.
+const LONGEST: Msec = 10_000_000;
+
+/// The most a turn moves, but for the rest of its last round: each direction reads a buffer and sends it.
+const TURN: usize = 1024 * 1024;
+
+impl World {
+    pub(crate) fn new(
+        client: Client,
+        target: Target,
+        tunnel: Tunnel,
+        limits: Limits,
+        memory: Memory,
+    ) -> Self {
+        Self {
+            now: 0,
+            client,
+            target,
+            tunnel,
+            limits,
+            memory,
+            outside: None,
+            fault_code: None,
+            shutdown_at: None,
+            turns: 0,
+            payload_at: 0,
+            found: None,
+            failed: false,
+            deadline: 0,
+            yielded: false,
+        }
+    }
+
+    /// Lives the session to its end.
+    pub(crate) fn run(&mut self) -> End {
+        loop {
+            assert!(self.turns < 1_000_000, "no end");
+            let stirred = self.client.step(self.now) | self.target.step(self.now);
+            let is_told =
+                self.client.end.socket.announce() | self.target.socket.announce() | self.interfere();
+            if is_told || self.yielded || self.now >= self.deadline {
+                if let Some(end) = self.turn() {
+                    self.tunnel.release(&mut self.memory);
+                    assert_eq!(self.memory.out, 0, "a buffer is lost");
+                    return end;
+                }
+            } else if !stirred && !self.has_something_to_announce() {
+                self.pass_time();
+            }
+        }
+    }
+
+    fn has_something_to_announce(&self) -> bool {
+        self.client.end.socket.has_something_to_announce() || self.target.socket.has_something_to_announce()
+    }
+
+    fn pass_time(&mut self) {
+        if self.now > LONGEST {
+            self.client.end.socket.end(Last::Reset);
+            return;
+        }
+        let events =
+            [self.client.next_event(self.now), self.target.next_event(self.now), Some(self.deadline)];
+        let next = earliest(events).unwrap_or(self.deadline);
+        assert!(next > self.now, "an event that never happens");
+        self.now = next;
+    }
+
+    fn interfere(&mut self) -> bool {
+        let Some((_, outside)) = self.outside.take_if(|(turn, _)| *turn <= self.turns) else { return false };
+        match outside {
+            Outside::Fail(cause) => {
+                self.note_cause(self.standing(), cause, true);
+                self.tunnel.fail(cause);
+            }
+            Outside::ShutDownAfter(delay) => {
+                self.shutdown_at = Some(self.now + delay);
+                self.tunnel.shut_down_at(self.now + delay);
+            }
+        }
+        true
+    }
+
+    /// One turn of the pump, and what must be true behind it.
+    fn turn(&mut self) -> Option<End> {
+        let before = self.standing();
+        let (turn, moved) = self.drive();
+        let most = TURN + 5 * self.memory.size() + 4096;
+        assert!(moved <= most, "a turn of {moved} bytes");
+        self.yielded = turn == Turn::Yield;
+        match turn {
+            Turn::Ended(end) => {
+                self.note_cause(before, end.cause, true);
+                return Some(end);
+            }
+            Turn::Yield => {
+                assert!(moved >= TURN, "a turn cut short after {moved} bytes");
+                self.note_cause(before, self.tunnel.end_now().cause, self.failed);
+            }
+            Turn::Wait(at) => {
+                self.note_cause(before, self.tunnel.end_now().cause, self.failed);
+                self.deadline = at;
+                self.check_wait(at);
+                self.check_rest(at);
+            }
+        }
+        None
+    }
+
+    /// Without an event there is nothing to do, and nothing else to wait for.
+    fn check_rest(&mut self, at: Msec) {
+        if self.memory.has_failed && self.found.is_some() {
+            // There may be memory by now.
+            return;
+        }
+        let (again, moved) = self.drive();
+        assert_eq!((again, moved), (Turn::Wait(at), 0), "the turn before has left something");
+    }
+
+    fn drive(&mut self) -> (Turn, usize) {
+        self.turns += 1;
+        self.client.end.turn = self.turns;
+        self.client.end.socket.now = self.now;
+        self.target.socket.now = self.now;
+        let before = (self.moved(), self.payload());
+        let client: &mut ClientEnd = &mut self.client.end;
+        let target: &mut Socket = &mut self.target.socket;
+        let mut ends = Ends { client, target, buffers: &mut self.memory };
+        let turn = self.tunnel.drive(self.now, &self.limits, &mut ends);
+        self.client.end.socket.note_turn();
+        self.target.socket.note_turn();
+        if self.payload() != before.1 {
+            self.payload_at = self.now;
+        }
+        (turn, self.moved() - before.0)
+    }
+
+    fn moved(&self) -> usize {
+        let (client, target) = (&self.client.end.socket, &self.target.socket);
+        client.read + target.read + client.wrote.len() + target.wrote.len()
+    }
+
+    fn payload(&self) -> (u64, u64, usize, usize) {
+        let stats = self.tunnel.stats();
+        (stats.bytes_received, stats.bytes_sent, self.client.end.data_sent, self.target.socket.wrote.len())
+    }
+
+    fn standing(&self) -> Found {
+        let (client, target) = (&self.client.end.socket, &self.target.socket);
+        Found {
+            cause: Cause::Internal,
+            at: self.now,
+            client: client.times,
+            target: target.times,
+            owed: client.owed || target.owed,
+            client_blocked: client.is_blocked(),
+            target_blocked: target.is_blocked(),
+            client_arrived: client.arrived,
+            target_arrived: target.arrived,
+            payload_at: self.payload_at,
+            ping_left: self.client.end.ping_left,
+        }
+    }
+
+    /// Notes why the session ends, once it does: `Internal` means that it does not, unless `is_sure`.
+    fn note_cause(&mut self, before: Found, cause: Cause, is_sure: bool) {
+        if self.found.is_none() && (is_sure || cause != Cause::Internal) {
+            self.found = Some(Found { cause, ..before });
+            self.failed |= cause == Cause::Internal;
+            self.client.end.ending_since = Some(self.turns);
+        }
+    }
+}

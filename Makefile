@@ -1,10 +1,10 @@
 # What can be done here: `make help`. Each target is a script in scripts/, and whatever is made stands in build/.
 #
-#   NGINX=vendored          for nginx 1.28.3, which is built as well; NGINX=/a/binary for that nginx
-#   NGINX_SOURCE=/a/source  where the source of an nginx that is no Debian package is unpacked
+#   NGINX=vendored          for nginx 1.28.3, which is built as well; NGINX=/its/path for that binary
+#   NGINX_SOURCE=/its/path  where the source of an nginx that is no Debian package is unpacked
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all demo clean
+.PHONY: help build install check unit test test-all fuzz test-asan test-valgrind soak demo clean
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
@@ -12,10 +12,10 @@ unexport NGINX
 export NGINX_SOURCE DESTDIR
 
 help: ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1@\2/p; s/^#   \([^ ]*\) */  \1@/p' $(MAKEFILE_LIST) | \
-		awk -F @ '{ printf "%-24s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | awk -F @ '{ printf "  %-24s%s\n", $$1, $$2 }'
+	@sed -n 's/^#   /  /p' $(MAKEFILE_LIST)
 
-build: ## the module for this machine's nginx, as build/ngx_http_websockify_module.so; installs what that lacks
+build: ## the module for this machine's nginx; installs what that lacks
 	@scripts/build
 
 install: ## copy the module to nginx's modules directory (below DESTDIR)
@@ -33,8 +33,20 @@ test: ## all tests but the slow ones: units, nginx, a desktop in a browser
 test-all: ## the slow ones as well: nginx's own configure, the vendored nginx
 	@scripts/test-all
 
-demo: build ## a desktop in your browser (PORT=6080 TARGET=host:port LISTEN=127.0.0.1 PASSWORD=)
-	@scripts/setup demo && demo/run.sh
+fuzz: ## fuzz the protocol and the tunnel (FUZZ_SECONDS=60 for each target)
+	@scripts/fuzz
+
+test-asan: ## t/*.t under AddressSanitizer
+	@scripts/test-asan
+
+test-valgrind: ## a part of t/*.t under valgrind
+	@scripts/test-valgrind
+
+soak: ## 2,000 sessions of every behaviour for half an hour (SOAK_SECONDS=1800 SOAK_SESSIONS=2000)
+	@scripts/soak
+
+demo: ## a desktop in your browser (PORT=6080 TARGET=host:port LISTEN=127.0.0.1 PASSWORD=)
+	@scripts/demo
 
 clean: ## remove everything that was made here
 	rm -rf build target t/browser/node_modules

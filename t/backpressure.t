@@ -11,14 +11,14 @@ use WebsockifyTest::Proc qw(memory_of seconds_of);
 use WebsockifyTest::Util qw(await pattern_md5);
 
 use constant {
-    SIZE   => 30_000_000,    # more than all that is between can hold
+    SIZE   => 24_000_000,    # more than all that is between can hold
     GROWS  => 3_000_000,     # what a few buffers, and the allocator, may take
     WORKS  => 0.1,           # seconds of the processor meanwhile
     WAITS  => 1.5,           # seconds
 };
 
 defaults(
-    targets => "up (rcvbuf 4096): pauses, swallows\ndown: waits, streams 30_000_000, swallows\nvnc: echoes",
+    targets => "up (rcvbuf 4096): pauses, swallows\ndown: waits, streams 24_000_000, swallows\nvnc: echoes",
     config  => <<~'END',
         websockify_send_timeout 60s; websockify_read_timeout 60s;
         location /up   { websockify_pass %%up%%; }
@@ -84,24 +84,22 @@ both_stop($t);
 Guards: what a slow client was still being sent counted as silence, and once the last of it was with the kernel the
 session ended by `websockify_read_timeout`.
 --- config
-listen 127.0.0.1:%%SMALL_PORT%% sndbuf=200k;
-location /websockify { websockify_pass 127.0.0.1:$arg_to; websockify_send_timeout 1500ms; websockify_read_timeout 1500ms; }
+listen 127.0.0.1:%%SMALL_PORT%% sndbuf=400k;
+location /websockify { websockify_pass 127.0.0.1:$arg_to; websockify_send_timeout 2s; websockify_read_timeout 2s; }
 --- steps
 my $target = WebsockifyTest::Hand->new;
 my $client = $t->client($target->path, port => $t->port('SMALL_PORT'), rcvbuf => 8192);
 $client->stream->{reading} = 0;
-my $said   = $target->fill_back($client);
-my $framed = $said + 4 * $said / 8192;
+my ($wire, $said) = $target->fill_back($client);
 # The client reads a little all the time, so that nginx can send again after longer than its timeouts.
-my ($start, $got) = (time, 0);
-my $step = $client->stream->on_its_way / 150;
-my $socket = $client->stream->{socket};
-while ($client->stream->on_its_way + $got < $framed) {
-    $got += sysread($socket, $client->stream->{in}, $step, $got) // 0;
-    sleep 0.05;
-    time - $start < 12 or die "nginx has " . ($framed - $got - $client->stream->on_its_way) . " bytes left";
+my ($start, $taken) = (time, 0);
+my $rate = $client->stream->on_its_way / 11;
+while (WebsockifyTest::Hand::held_back($client, $wire, $taken)) {
+    my $due = int $rate * (time - $start) - $taken;
+    $taken += sysread($client->stream->{socket}, $client->stream->{in}, $due, $taken) // 0 if $due > 0;
+    time - $start < 12 or die 'nginx does not send the rest';
 }
-cmp_ok time - $start, '>', 1.6, sprintf 'nginx could not send for %.1f s', time - $start;
+cmp_ok time - $start, '>', 2.2, sprintf 'nginx could not send for %.1f s', time - $start;
 $client->stream->{reading} = 1;
 $client->send('binary "here"');
 is $target->take(4), 'here', 'the session goes on';

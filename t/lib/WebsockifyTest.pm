@@ -297,6 +297,28 @@ Run this block alone; skip it, for a reason; stop after it.
 
 =back
 
+=head1 FOR SCRIPTS
+
+=over
+
+=item L<WebsockifyTest::Hand>
+
+A target that the script plays itself, byte by byte; and how to fill all that is between it and a client.
+
+=item L<WebsockifyTest::Life>
+
+Sessions of random life, both ends of them, from seeds.
+
+=item L<WebsockifyTest::Proc>
+
+A process's memory, its processor's time, its open descriptors.
+
+=item L<WebsockifyTest::Daemon>
+
+nginx as a daemon, whose binary can be upgraded.
+
+=back
+
 =head1 ENVIRONMENT
 
 =over
@@ -316,6 +338,10 @@ Seconds that any one wait may last: 10.
 =item TEST_NGINX_LOG_LEVEL, TEST_NGINX_SERVROOT, TEST_NGINX_SERVROOT_KEEP
 
 The error log's level, where a block does not say; the directory for the prefixes; 1 to keep them.
+
+=item WEBSOCKIFY_TEST_LIVES, WEBSOCKIFY_TEST_SEED
+
+How many sessions F<t/random-life.t> lives, 2000; and the first one's seed, 1.
 
 =item WEBSOCKIFY_TEST_REQUIRE_ALL
 

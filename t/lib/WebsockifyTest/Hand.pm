@@ -66,17 +66,29 @@ sub fill ($self, $client) {
 }
 
 # Speaks until nginx has no room for it, because the client does not read: the last words are with nginx, in its buffer
-# and not in the kernel's. Returns the number of bytes.
+# and not in the kernel's. Returns the number of bytes that this makes on the wire, and of those that were said.
 sub fill_back ($self, $client, $header = 4) {
-    my ($size, $framed, $sent) = (8_192, 0, 0);
-    while ($sent < 100_000_000) {
-        $self->say(pattern($size, $sent)) == $size or croak 'nginx does not read';
-        $sent += $size;
-        $framed += $size + $header;
+    my ($size, $wire, $said) = (8_192, 0, 0);
+    while ($said < 100_000_000) {
+        $self->say(pattern($size, $said)) == $size or croak 'nginx does not read';
+        $said += $size;
+        $wire += $size + $header;
         await 'nginx to read', sub { !unread($self->peer_port, $self->port) };
-        return $sent unless eval { await 'the kernel to have it', sub { $client->stream->on_its_way >= $framed }, 0.1; 1 };
+        return ($wire, $said) if held_back($client, $wire);
     }
     croak 'the client never got full';
+}
+
+# How many of the `$wire` bytes nginx has not given the kernel yet; `$taken` of them the client has read. What is not
+# acknowledged is counted twice for a moment.
+sub held_back ($client, $wire, $taken = 0) {
+    my ($left, $since, $start) = (0, (Time::HiRes::time) x 2);
+    while (Time::HiRes::time - $since < 0.1 && Time::HiRes::time - $start < time_limit) {
+        $left = $wire - $taken - $client->stream->on_its_way;
+        return 0 if !$left;
+        $since = Time::HiRes::time if $left < 0;
+    }
+    return $left > 0 ? $left : 0;
 }
 
 sub end   ($self) { shutdown $self->socket, SHUT_WR }

@@ -55,8 +55,8 @@ my $target = WebsockifyTest::Hand->new(rcvbuf => 20_000);
 my $client = $t->client($target->path);
 $client->send('binary mask 00000000 pattern(1_000_000) & close 1000');
 $client->expect('close 1000 ""');
-$client->close;
-$target->take(100_000);
+$target->take(400_000);
+is $client->saw_end, 'end', 'the session is over';
 $target->reset;
 --- error_log
 qr/\[info\] \S+ (?:\*\d+ )?recv\(\) failed \(104: /

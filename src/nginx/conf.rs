@@ -1,26 +1,32 @@
 //! Configuration: what a directive's parser and a location's merge need of nginx.
 
+pub(crate) mod command;
+mod upstream;
+mod value;
+
 use std::ffi::{c_char, c_void, CStr};
 use std::fmt::Arguments;
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_flag_t, ngx_http_compile_complex_value,
-    ngx_http_compile_complex_value_t, ngx_http_complex_value, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
+    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_compile_complex_value,
+    ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
     ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_handler_pt, ngx_http_request_t,
-    ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_conf_t,
-    ngx_http_upstream_main_conf_t, ngx_http_upstream_module, ngx_http_upstream_srv_conf_t, ngx_int_t,
-    ngx_module_t, ngx_msec_t, ngx_parse_time, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_HTTP_UPSTREAM_FT_ERROR,
-    NGX_HTTP_UPSTREAM_FT_TIMEOUT, NGX_LOG_EMERG,
+    ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_srv_conf_t, ngx_int_t,
+    ngx_module_t, ngx_msec_t, ngx_parse_time, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_LOG_EMERG, NGX_LOG_WARN,
 };
 use ngx::log::{write_fmt, LOG_BUFFER_SIZE};
 
 use super::guard::guard;
+use super::log::Log;
 use super::pool::Pool;
 use super::request::Request;
 use super::shim;
 use super::upstream::{init_peers, Group, Tenant};
+
+pub(crate) use upstream::{find_group, UpstreamConf};
+pub(crate) use value::ComplexValue;
 
 /// What a directive's parser answers.
 pub(crate) type Answer = Result<(), ConfError>;
@@ -41,6 +47,14 @@ pub(crate) fn to_nginx(answer: Answer) -> *mut c_char {
         // NGX_CONF_ERROR
         Err(ConfError::Printed) => ptr::without_provenance_mut(usize::MAX),
     }
+}
+
+/// Where a directive stands.
+#[allow(dead_code, reason = "for checks that look at more than one directive")]
+#[derive(Clone, Copy)]
+pub(crate) struct Place {
+    file: ngx_str_t,
+    line: ngx_uint_t,
 }
 
 /// The configuration that is being read.
@@ -76,22 +90,55 @@ impl Conf {
         ngx_msec_t::try_from(time).ok()
     }
 
-    /// Says why the configuration is refused, with its file and line.
+    /// Says why the configuration is refused, with the file and the line of the directive that is being read.
     pub(crate) fn refuse(self, reason: Arguments<'_>) -> ConfError {
+        self.say(NGX_LOG_EMERG, reason);
+        ConfError::Printed
+    }
+
+    /// Says what is unwise in the directive that is being read.
+    #[allow(dead_code, reason = "for checks that look at more than one directive")]
+    pub(crate) fn warn(self, reason: Arguments<'_>) {
+        self.say(NGX_LOG_WARN, reason);
+    }
+
+    fn say(self, level: u32, words: Arguments<'_>) {
         let mut buffer = [MaybeUninit::uninit(); LOG_BUFFER_SIZE];
-        let reason = write_fmt(&mut buffer, reason);
+        let words = write_fmt(&mut buffer, words);
+        let (len, words) = (words.len(), words.as_ptr());
         // SAFETY: valid by the promise of `new`.
         unsafe {
-            ngx_conf_log_error(
-                NGX_LOG_EMERG as ngx_uint_t,
-                self.0.as_ptr(),
-                0,
-                c"%*s".as_ptr(),
-                reason.len(),
-                reason.as_ptr(),
-            );
+            ngx_conf_log_error(level as ngx_uint_t, self.0.as_ptr(), 0, c"%*s".as_ptr(), len, words);
         }
+    }
+
+    /// Where the directive that is being read stands, for a check that is made at the end of its block.
+    #[allow(dead_code, reason = "for checks that look at more than one directive")]
+    pub(crate) fn place(self) -> Place {
+        // SAFETY: valid by the promise of `new`; the name of the file lives as long as the configuration.
+        unsafe {
+            let file = (*self.0.as_ptr()).conf_file;
+            Place { file: (*file).file.name, line: (*file).line }
+        }
+    }
+
+    /// As [`Conf::refuse`], for a directive that was read before.
+    #[allow(dead_code, reason = "for checks that look at more than one directive")]
+    pub(crate) fn refuse_at(self, place: Place, reason: Arguments<'_>) -> ConfError {
+        self.log().emerg(format_args!("{reason} in {}:{}", place.file, place.line));
         ConfError::Printed
+    }
+
+    /// As [`Conf::warn`], for a directive that was read before.
+    #[allow(dead_code, reason = "for checks that look at more than one directive")]
+    pub(crate) fn warn_at(self, place: Place, reason: Arguments<'_>) {
+        self.log().warn(format_args!("{reason} in {}:{}", place.file, place.line));
+    }
+
+    #[allow(dead_code, reason = "for checks that look at more than one directive")]
+    fn log(self) -> Log {
+        // SAFETY: valid by the promise of `new`.
+        unsafe { Log::new((*self.0.as_ptr()).log) }
     }
 
     /// nginx's own configuration of the location that is being read.

@@ -4,7 +4,9 @@ use std::fmt::{self, Arguments};
 use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
-use nginx_sys::{ngx_log_t, ngx_uint_t, NGX_LOG_ALERT, NGX_LOG_ERR, NGX_LOG_INFO};
+use nginx_sys::{
+    ngx_log_t, ngx_uint_t, NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN,
+};
 use ngx::log::{log_error, write_fmt, LOG_BUFFER_SIZE};
 
 /// A log of nginx's, which adds the context (client, request, upstream) to each line itself.
@@ -26,6 +28,18 @@ impl Log {
 
     pub(crate) fn as_ptr(self) -> *mut ngx_log_t {
         self.0.as_ptr()
+    }
+
+    /// What a configuration is refused for.
+    #[allow(dead_code, reason = "for checks that look at more than one directive")]
+    pub(crate) fn emerg(self, text: Arguments<'_>) {
+        self.write(NGX_LOG_EMERG, text);
+    }
+
+    /// What is unwise in a configuration.
+    #[allow(dead_code, reason = "for checks that look at more than one directive")]
+    pub(crate) fn warn(self, text: Arguments<'_>) {
+        self.write(NGX_LOG_WARN, text);
     }
 
     /// Our own broken promise.

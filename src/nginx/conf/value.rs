@@ -1,0 +1,26 @@
+//! Values that a directive takes with variables in them.
+
+use std::ptr::NonNull;
+
+use nginx_sys::{ngx_http_complex_value, ngx_http_complex_value_t, ngx_str_t};
+
+use crate::nginx::rc;
+use crate::nginx::request::Request;
+
+/// A text with variables.
+#[derive(Clone, Copy)]
+pub(crate) struct ComplexValue(pub(super) NonNull<ngx_http_complex_value_t>);
+
+impl ComplexValue {
+    /// The text for this request, in its pool. `None` when memory is out.
+    pub(crate) fn evaluate(self, request: Request) -> Option<ngx_str_t> {
+        // SAFETY: a compiled value lives as long as the configuration; the request is alive.
+        unsafe {
+            let mut text: ngx_str_t = std::mem::zeroed();
+            match ngx_http_complex_value(request.as_ptr(), self.0.as_ptr(), &mut text) {
+                rc::OK => Some(text),
+                _ => None,
+            }
+        }
+    }
+}

@@ -25,8 +25,8 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
     if !handshake::accept(request, &session.accepted) || !send_at_once(request, upstream) {
         return upstream::finish(request, rc::ERROR);
     }
-    let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.frame_limit());
-    if session.conf.shutdown_spread().is_some() {
+    let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.tunnel.frame_limit());
+    if session.conf.tunnel.shutdown_spread().is_some() {
         if let Some(turn) = quit::watch(request, session) {
             shut_down_in_turn(session, &mut tunnel, turn);
         }
@@ -44,7 +44,7 @@ pub(crate) fn quit(session: &Session, request: Request, upstream: Upstream) {
 }
 
 fn shut_down_in_turn(session: &Session, tunnel: &mut Tunnel, turn: quit::Turn) {
-    let spread = session.conf.shutdown_spread().unwrap_or(0);
+    let spread = session.conf.tunnel.shutdown_spread().unwrap_or(0);
     tunnel.shut_down_at(now() + spread.saturating_mul(turn.number) / turn.count);
 }
 
@@ -85,7 +85,7 @@ fn turn(session: &Session, request: Request, upstream: Upstream) -> Option<Turn>
     let Phase::Tunneling(tunnel) = &mut *phase else { return None };
     let mut client = Client::new(request);
     let mut target = Target::new(upstream)?;
-    let mut buffers = RelayBuffers { size: session.conf.buffer_size };
+    let mut buffers = RelayBuffers { size: session.conf.tunnel.buffer_size };
     let mut ends = Ends { client: &mut client, target: &mut target, buffers: &mut buffers };
     let turn = tunnel.drive(now(), &session.conf.limits(), &mut ends);
     if let Turn::Ended(end) = turn {
@@ -115,7 +115,7 @@ fn end_now(session: &Session) -> End {
     let mut phase = session.phase.borrow_mut();
     let end = match &mut *phase {
         Phase::Tunneling(tunnel) => {
-            tunnel.release(&mut RelayBuffers { size: session.conf.buffer_size });
+            tunnel.release(&mut RelayBuffers { size: session.conf.tunnel.buffer_size });
             tunnel.end_now()
         }
         Phase::Ended(end) => *end,
@@ -150,7 +150,7 @@ pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
         Phase::Tunneling(_) => None,
         Phase::Ended(end) => Some(*end),
     };
-    if session.conf.shutdown_spread().is_some() {
+    if session.conf.tunnel.shutdown_spread().is_some() {
         quit::unwatch(request, session);
     }
     match end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown)).cause {

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
 # Everything that the documentation shows: nginx loads each file of nginx-conf/ and each ```nginx block of README.md and
-# docs/, the files' sessions are tried too, and README.md documents the directives that there are, as they are.
+# docs/, the files' sessions are tried too, and docs/directives.md documents the directives that there are, as they are.
 
 use v5.36;
 use FindBin;
@@ -138,7 +138,7 @@ subtest 'links lead somewhere' => sub {
     }
 };
 
-subtest 'README.md documents each directive, and no other' => \&directives;
+subtest 'docs/directives.md documents each directive, and no other' => \&directives;
 done_testing;
 
 # `nginx -t` passes without a warning.
@@ -230,28 +230,31 @@ sub status ($t, $port, $path = '/websockify', %option) {
 
 sub directives () {
     my %documented;
-    my $readme = slurp("$root/README.md");
-    while ($readme =~ /^### (websockify_\w+)\n\n```text\nSyntax: +(\N+)\nDefault: +(\N+)\nContext: +(\N+)\n```$/mg) {
+    my $page = slurp("$root/docs/directives.md");
+    my $entry = qr/Syntax: +(\N+)\nDefault: +(\N+)\nContext: +(\N+)\nSince: +(\N+)/;
+    while ($page =~ /^## (websockify_\w+)\n\n```text\n$entry\n```$/mg) {
         ok(!$documented{$1}, "$1 once") if exists $documented{$1};
-        $documented{$1} = { syntax => $2, default => $3, context => { map { $_ => 1 } split /, /, $4 } };
+        $documented{$1} = { syntax => $2, default => $3, context => { map { $_ => 1 } split /, /, $4 }, since => $5 };
     }
-    my ($table) = slurp("$root/src/module.rs") =~ /^static mut COMMANDS\b.*?= \[\n(.*?)^\];/ms;
-    $table =~ s/^ *#\[cfg\(feature = "test-faults"\)\]\n\N+\n//mg;
-    my @known = $table =~ /c"(websockify_\w+)"/g;
-    is_deeply([ sort keys %documented ], [ sort @known ], 'those of src/module.rs');
-    is_deeply([ sort { $a cmp $b } $readme =~ /^### (websockify_\w+)$/mg ], [ sort keys %documented ], 'each in full');
+    my $tables = join '', map { slurp($_) } "$root/src/module.rs", glob "$root/src/conf/*.rs";
+    my @known = grep { !/_test_/ } $tables =~ /\bcommand(?:_at)?\([^"]*c"(websockify_\w+)"/g;
+    is_deeply([ sort keys %documented ], [ sort @known ], 'those of the tables in src/');
+    is_deeply([ sort { $a cmp $b } $page =~ /^## (websockify_\w+)$/mg ], [ sort keys %documented ], 'each in full');
+    my %listed = map { $_ => 1 } slurp("$root/README.md") =~ m{^\| \[(websockify_\w+)\]\(docs/directives\.md#\1\)}mg;
+    is_deeply([ sort keys %listed ], [ sort @known ], 'README.md lists them');
 
     my $scene = WebsockifyTest::Scene->new({ name => 'directives', sections => {} });
     for my $name (sort keys %documented) {
         my $entry = $documented{$name};
         like($entry->{syntax}, qr/\A$name \S.*;\z/, "$name: Syntax");
         allowed($scene, $name, $entry);
+        like($entry->{since}, qr/\A\d+\.\d+\.\d+\z/, "$name: Since");
         is(in_units($entry->{default}, $name), default_of($name), "$name: Default") if $entry->{default} ne '-';
         is(default_of($name), undef, "$name: no Default") if $entry->{default} eq '-';
     }
 }
 
-# nginx takes it where README.md says so, and nowhere else.
+# nginx takes it where the page says so, and nowhere else.
 sub allowed ($scene, $name, $entry) {
     my %value = (address => '127.0.0.1:5900', size => '4k', time => '10s');
     my ($kind) = $entry->{syntax} =~ /\A\w+ (\w+)/;
@@ -280,15 +283,15 @@ sub in_units ($text, $name) {
     return $number * ($unit{$unit} // die "no unit: $text\n");
 }
 
-# What src/conf.rs says, in the same units; undef where it knows none.
+# What the source says, in the same units; undef where it knows none.
 sub default_of ($name) {
-    my $source = slurp("$root/src/conf.rs");
+    my $source = join '', map { slurp($_) } "$root/src/conf.rs", glob "$root/src/conf/*.rs";
     my $field  = $name =~ s/\Awebsockify_//r;
-    my ($value) = $source =~ /merge\(&mut self\.$field, outer\.$field, \w+, (\w+)\)/;
+    my ($value) = $source =~ /merge\(\s*&mut self\.$field,\s*outer\.$field,\s*\w+,\s*(\w+)\s*\)/;
     ($value) = $source =~ /self\.upstream\.merge\(&outer\.upstream, (\w+)\)/
         if $field =~ /\A(?:connect|send|read)_timeout\z/;
     return undef unless defined $value;
     return "$name off;" if $value eq 'OFF';
     ($value) = $source =~ /^const $value: \w+ = ([\d_ *]+);/m if $value =~ /\D/;
-    return eval($value // die "src/conf.rs names no default of $name\n");
+    return eval($value // die "the source names no default of $name\n");
 }

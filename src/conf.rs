@@ -5,7 +5,7 @@
 pub(crate) mod connect;
 pub(crate) mod tunnel;
 
-use nginx_sys::ngx_msec_t;
+use nginx_sys::{ngx_msec_t, ngx_str_t};
 use websockify_tunnel::Limits;
 
 use crate::nginx::conf::{Answer, ComplexValue, Conf, UpstreamConf};
@@ -20,8 +20,8 @@ const DEFAULT_TIMEOUT: ngx_msec_t = 60_000;
 /// `websockify_pass`, as far as it is known when the configuration is read.
 #[derive(Clone, Copy)]
 pub(crate) enum Pass {
-    /// An address or a group.
-    Group(Group),
+    /// An address or a group, and its name.
+    Group(Group, ngx_str_t),
     /// A text with variables.
     Variable(ComplexValue),
 }

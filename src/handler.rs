@@ -34,8 +34,9 @@ fn begin(request: Request) -> Result<(), u16> {
     let conf = location::<LocConf>(request);
     fault::place(conf, "handler");
     let accepted = handshake::check(request)?;
-    let choice = target::choose(request, conf)?;
-    let session = request.pool().keep(Session::new(conf, accepted)).ok_or(500_u16)?;
+    let session = request.pool().keep_to_find(Session::new(conf, accepted)).ok_or(500_u16)?;
+    request.flush_variables();
+    let choice = target::choose(request, session)?;
     request.hold();
     connect::start(request, session, choice);
     Ok(())

@@ -15,3 +15,4 @@ mod nginx;
 mod session;
 mod target;
 mod tunnel;
+mod variables;

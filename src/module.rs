@@ -13,8 +13,10 @@ use crate::nginx::conf::{
     Location,
 };
 use crate::nginx::guard::install_panic_hook;
+use crate::nginx::variable::add_variables;
 use crate::nginx::{buffers, rc};
 use crate::session::Session;
+use crate::variables::SessionVariables;
 
 /// The directives, by the files that have their subjects.
 const TABLES: &[&[ngx_command_t]] = &[COMMANDS, connect::COMMANDS, tunnel::COMMANDS, TEST_COMMANDS];
@@ -34,7 +36,7 @@ const TEST_COMMANDS: &[ngx_command_t] = &[crate::nginx::conf::command::command(
 const TEST_COMMANDS: &[ngx_command_t] = &[];
 
 static CONTEXT: ngx_http_module_t = ngx_http_module_t {
-    preconfiguration: None,
+    preconfiguration: Some(add_variables::<SessionVariables>),
     postconfiguration: None,
     create_main_conf: None,
     init_main_conf: None,
@@ -103,7 +105,7 @@ impl Directive for WebsockifyPass {
         let address = conf.argument(1);
         location.pass = Some(match conf.compile(address)? {
             Some(text) => Pass::Variable(text),
-            None => Pass::Group(conf.add_group(address, DEFAULT_PORT)?),
+            None => Pass::Group(conf.add_group(address, DEFAULT_PORT)?, address),
         });
         location.upstream.set_group(conf.chosen_by::<Session>()?);
         conf.set_handler(Some(handle_content::<Handler>));

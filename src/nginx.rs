@@ -13,6 +13,7 @@ pub(crate) mod resolver;
 pub(crate) mod shim;
 pub(crate) mod timer;
 pub(crate) mod upstream;
+pub(crate) mod variable;
 
 use nginx_sys::ngx_int_t;
 

@@ -1,9 +1,12 @@
 //! One session, from the handshake to the log. It lives in its request's pool.
 
+mod id;
+
 use std::cell::{Cell, RefCell};
 
+use nginx_sys::ngx_str_t;
 use websockify_protocol::handshake::Accepted;
-use websockify_tunnel::{End, Tunnel};
+use websockify_tunnel::{End, Msec, Stats, Tunnel};
 
 use crate::conf::LocConf;
 use crate::nginx::quit::Watched;
@@ -13,6 +16,8 @@ use crate::target::Target;
 
 /// What is known of a session. References in it live as long as its request.
 pub(crate) struct Session {
+    /// Another one for each session, whatever the worker.
+    pub(crate) id: u64,
     pub(crate) conf: &'static LocConf,
     pub(crate) accepted: Accepted<'static>,
     pub(crate) lookup: Lookup,
@@ -20,6 +25,7 @@ pub(crate) struct Session {
     pub(crate) watched: Watched,
     /// Borrowed for a turn of the tunnel, never across a call that may end the request.
     pub(crate) phase: RefCell<Phase>,
+    address: Cell<ngx_str_t>,
     target: Cell<Option<Target>>,
 }
 
@@ -31,20 +37,46 @@ pub(crate) enum Phase {
     /// The handshake is accepted, bytes flow.
     Tunneling(Tunnel),
     /// Nothing flows any more.
-    Ended(End),
+    Ended(Outcome),
+}
+
+/// What is left of a tunnel.
+#[derive(Clone, Copy)]
+pub(crate) struct Outcome {
+    pub(crate) end: End,
+    pub(crate) stats: Stats,
+    pub(crate) round_trip: Option<Msec>,
+}
+
+impl Outcome {
+    pub(crate) fn of(tunnel: &Tunnel, end: End) -> Self {
+        Self { end, stats: *tunnel.stats(), round_trip: tunnel.round_trip() }
+    }
 }
 
 impl Session {
     pub(crate) fn new(conf: &'static LocConf, accepted: Accepted<'static>) -> Self {
         Self {
+            id: id::next(),
             conf,
             accepted,
             lookup: Lookup::default(),
             attempts: Attempts::default(),
             watched: Watched::default(),
             phase: RefCell::new(Phase::Connecting),
+            address: Cell::new(ngx_str_t::empty()),
             target: Cell::new(None),
         }
+    }
+
+    /// Notes what `websockify_pass` comes to for this session.
+    pub(crate) fn set_address(&self, address: ngx_str_t) {
+        self.address.set(address);
+    }
+
+    /// What `websockify_pass` has come to, as it is written there; empty until it is known.
+    pub(crate) fn address(&self) -> ngx_str_t {
+        self.address.get()
     }
 
     pub(crate) fn set_target(&self, target: Target) {
@@ -53,5 +85,31 @@ impl Session {
 
     pub(crate) fn target(&self) -> Option<Target> {
         self.target.get()
+    }
+
+    /// What the tunnel has moved so far; `None` where there was none.
+    pub(crate) fn stats(&self) -> Option<Stats> {
+        match &*self.phase.try_borrow().ok()? {
+            Phase::Connecting => None,
+            Phase::Tunneling(tunnel) => Some(*tunnel.stats()),
+            Phase::Ended(outcome) => Some(outcome.stats),
+        }
+    }
+
+    /// How long the last answered ping took there and back.
+    pub(crate) fn round_trip(&self) -> Option<Msec> {
+        match &*self.phase.try_borrow().ok()? {
+            Phase::Connecting => None,
+            Phase::Tunneling(tunnel) => tunnel.round_trip(),
+            Phase::Ended(outcome) => outcome.round_trip,
+        }
+    }
+
+    /// How the tunnel ended, once it has.
+    pub(crate) fn end(&self) -> Option<End> {
+        match &*self.phase.try_borrow().ok()? {
+            Phase::Ended(outcome) => Some(outcome.end),
+            _ => None,
+        }
     }
 }

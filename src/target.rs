@@ -3,12 +3,13 @@
 //! The address that is checked is the address that is connected: names that a variable gives are resolved here, and
 //! what is found here is handed to nginx as it is.
 
-use crate::conf::{LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{Pass, DEFAULT_PORT};
 use crate::nginx::conf::find_group;
 use crate::nginx::log::Printable;
 use crate::nginx::request::Request;
 use crate::nginx::resolver::Address;
 use crate::nginx::upstream::{Group, Resolved, Upstream};
+use crate::session::Session;
 
 /// Servers that can be connected to.
 #[derive(Clone, Copy)]
@@ -32,12 +33,16 @@ pub(crate) enum Choice {
 /// # Errors
 ///
 /// The status to answer with; the cause is logged.
-pub(crate) fn choose(request: Request, conf: &LocConf) -> Result<Choice, u16> {
-    let text = match conf.pass {
-        Some(Pass::Group(group)) => return Ok(Choice::Known(Target::Group(group))),
+pub(crate) fn choose(request: Request, session: &Session) -> Result<Choice, u16> {
+    let text = match session.conf.pass {
+        Some(Pass::Group(group, address)) => {
+            session.set_address(address);
+            return Ok(Choice::Known(Target::Group(group)));
+        }
         Some(Pass::Variable(text)) => text.evaluate(request).ok_or(500_u16)?,
         None => return Err(500),
     };
+    session.set_address(text);
     if text.is_empty() {
         request.log().error(format_args!("the value of \"websockify_pass\" is empty: no target"));
         return Err(500);

@@ -11,7 +11,7 @@ use crate::nginx::buffers::RelayBuffers;
 use crate::nginx::request::Request;
 use crate::nginx::upstream::{self, Upstream};
 use crate::nginx::{now, quit, rc};
-use crate::session::{Phase, Session};
+use crate::session::{Outcome, Phase, Session};
 
 use ends::{Client, Target};
 
@@ -90,7 +90,8 @@ fn turn(session: &Session, request: Request, upstream: Upstream) -> Option<Turn>
     let turn = tunnel.drive(now(), &session.conf.limits(), &mut ends);
     if let Turn::Ended(end) = turn {
         tunnel.release(&mut buffers);
-        *phase = Phase::Ended(end);
+        let outcome = Outcome::of(tunnel, end);
+        *phase = Phase::Ended(outcome);
     }
     Some(turn)
 }
@@ -113,16 +114,17 @@ fn tell(session: &Session, request: Request, upstream: Upstream, cause: Cause) -
 
 fn end_now(session: &Session) -> End {
     let mut phase = session.phase.borrow_mut();
-    let end = match &mut *phase {
+    match &mut *phase {
         Phase::Tunneling(tunnel) => {
             tunnel.release(&mut RelayBuffers { size: session.conf.tunnel.buffer_size });
-            tunnel.end_now()
+            let end = tunnel.end_now();
+            let outcome = Outcome::of(tunnel, end);
+            *phase = Phase::Ended(outcome);
+            end
         }
-        Phase::Ended(end) => *end,
+        Phase::Ended(outcome) => outcome.end,
         Phase::Connecting => End { cause: Cause::Internal, close_sent: false, undelivered: 0 },
-    };
-    *phase = Phase::Ended(end);
-    end
+    }
 }
 
 /// Ends the request of a tunnel that has ended.
@@ -148,12 +150,15 @@ pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
     let end = match &*session.phase.borrow() {
         Phase::Connecting => return,
         Phase::Tunneling(_) => None,
-        Phase::Ended(end) => Some(*end),
+        Phase::Ended(outcome) => Some(outcome.end),
     };
     if session.conf.tunnel.shutdown_spread().is_some() {
         quit::unwatch(request, session);
     }
-    match end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown)).cause {
+    let end = end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown));
+    // What was evaluated while the session ran is not what the access log shall say.
+    request.flush_variables();
+    match end.cause {
         // The target is gone, or takes nothing.
         Cause::TargetReset | Cause::SendTimeout(Side::Target) => {}
         // What the client sent is dropped with it.

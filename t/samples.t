@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # Everything that the documentation shows: nginx loads each file of nginx-conf/ and each ```nginx block of README.md and
-# docs/, the files' sessions are tried too, and docs/directives.md documents the directives that there are, as they are.
+# docs/, the files' sessions are tried too, docs/directives.md documents the directives that there are, as they are, and
+# docs/variables.md the variables.
 
 use v5.36;
 use FindBin;
@@ -139,6 +140,7 @@ subtest 'links lead somewhere' => sub {
 };
 
 subtest 'docs/directives.md documents each directive, and no other' => \&directives;
+subtest 'docs/variables.md documents each variable, and no other' => \&variables;
 done_testing;
 
 # `nginx -t` passes without a warning.
@@ -294,4 +296,17 @@ sub default_of ($name) {
     return "$name off;" if $value eq 'OFF';
     ($value) = $source =~ /^const $value: \w+ = ([\d_ *]+);/m if $value =~ /\D/;
     return eval($value // die "the source names no default of $name\n");
+}
+
+sub variables () {
+    my @known = slurp("$root/src/variables.rs") =~ /\bname: "(websockify_\w+)"/g;
+    my @all;
+    for my $row (slurp("$root/docs/variables.md") =~ /^\| `\$(websockify_\w+)` (\|.*)$/mg) {
+        if ($row !~ /\A\|/) { push @all, $row; next }
+        my ($meaning, $unit, $empty, $since) = map { s/\A\s+|\s+\z//gr } (split /\|/, $row)[1 .. 4];
+        ok(length $meaning && length $unit && length $empty, "$all[-1]: meaning, unit, when empty");
+        like($since, qr/\A\d+\.\d+\.\d+\z/, "$all[-1]: Since");
+    }
+    is_deeply([ sort @all ], [ sort @known ], 'those of src/variables.rs');
+    cmp_ok(scalar @known, '>', 9, 'the source was read');
 }

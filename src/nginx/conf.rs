@@ -70,6 +70,10 @@ impl Conf {
         Self(unsafe { NonNull::new_unchecked(cf) })
     }
 
+    pub(in crate::nginx) fn as_ptr(self) -> *mut ngx_conf_t {
+        self.0.as_ptr()
+    }
+
     /// The pool that lives as long as the configuration.
     pub(crate) fn pool(self) -> Pool {
         // SAFETY: valid by the promise of `new`.

@@ -235,6 +235,12 @@ impl Request {
         true
     }
 
+    /// Has variables whose values may change evaluated anew where one is wanted next, in the access log too.
+    pub(crate) fn flush_variables(self) {
+        // SAFETY: the request is alive by the promise of `new`.
+        unsafe { shim::wsk_request_flush_variables(self.as_ptr()) };
+    }
+
     /// To be called first in a callback that does not come through the request's own events.
     pub(crate) fn set_log_request(self) {
         // SAFETY: the request is alive by the promise of `new`; the function only notes it in its log's context.

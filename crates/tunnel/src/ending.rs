@@ -60,6 +60,20 @@ pub enum ClosedBy {
     Proxy,
 }
 
+impl ClosedBy {
+    /// The name in logs.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Target => "target",
+            Self::Timeout => "timeout",
+            Self::Shutdown => "shutdown",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
 impl Cause {
     /// The code and the reason of the Close frame the client is sent, or `None` where it gets none.
     ///
@@ -127,4 +141,49 @@ pub struct End {
     pub close_sent: bool,
     /// Bytes received from the client that the target did not take.
     pub undelivered: u64,
+}
+
+impl End {
+    /// The code by which the client knows of the end: its own, ours if that has left, or what RFC 6455 section 7.4.1
+    /// has for a Close without a code (1005) and for an end without a Close (1006).
+    #[must_use]
+    pub fn close_code(&self) -> u16 {
+        let told = self.close_sent || matches!(self.cause, Cause::ClientClose(_));
+        match self.cause.close() {
+            Some((code, _)) if told => code.map_or(1005, CloseCode::as_u16),
+            _ => 1006,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn code(cause: Cause, close_sent: bool) -> u16 {
+        End { cause, close_sent, undelivered: 0 }.close_code()
+    }
+
+    #[test]
+    fn a_clients_own_code_is_the_one_whether_it_could_be_echoed_or_not() {
+        for close_sent in [true, false] {
+            assert_eq!(code(Cause::ClientClose(Some(CloseCode::GOING_AWAY)), close_sent), 1001);
+            assert_eq!(code(Cause::ClientClose(None), close_sent), 1005);
+        }
+    }
+
+    #[test]
+    fn ours_is_the_one_if_it_has_left() {
+        assert_eq!(code(Cause::TargetEof, true), 1000);
+        assert_eq!(code(Cause::SendTimeout(Side::Client), false), 1006);
+        assert_eq!(code(Cause::Shutdown, false), 1006);
+    }
+
+    #[test]
+    fn who_leaves_without_a_close_is_told_none() {
+        for cause in [Cause::ClientEof, Cause::ClientReset] {
+            assert_eq!(code(cause, false), 1006);
+            assert_eq!(code(cause, true), 1006);
+        }
+    }
 }

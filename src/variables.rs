@@ -1,0 +1,55 @@
+//! What `log_format` and the like can say of a session. Documented in docs/variables.md.
+
+use crate::nginx::request::Request;
+use crate::nginx::variable::{Value, Variable, Variables};
+use crate::session::Session;
+
+pub(crate) struct SessionVariables;
+
+impl Variables for SessionVariables {
+    const TABLE: &'static [Variable] = &[
+        Variable { name: "websockify_session_id", evaluate: |r| Some(Value::Id(session(r)?.id)) },
+        Variable { name: "websockify_target", evaluate: target },
+        Variable { name: "websockify_subprotocol", evaluate: subprotocol },
+        Variable {
+            name: "websockify_bytes_received",
+            evaluate: |r| Some(Value::Number(session(r)?.stats()?.bytes_received)),
+        },
+        Variable {
+            name: "websockify_bytes_sent",
+            evaluate: |r| Some(Value::Number(session(r)?.stats()?.bytes_sent)),
+        },
+        Variable {
+            name: "websockify_frames_received",
+            evaluate: |r| Some(Value::Number(session(r)?.stats()?.frames_received)),
+        },
+        Variable {
+            name: "websockify_frames_sent",
+            evaluate: |r| Some(Value::Number(session(r)?.stats()?.frames_sent)),
+        },
+        Variable { name: "websockify_rtt", evaluate: |r| Some(Value::Seconds(session(r)?.round_trip()?)) },
+        Variable {
+            name: "websockify_close_code",
+            evaluate: |r| Some(Value::Number(session(r)?.end()?.close_code().into())),
+        },
+        Variable {
+            name: "websockify_close_by",
+            evaluate: |r| Some(Value::Word(session(r)?.end()?.cause.closed_by().name())),
+        },
+    ];
+}
+
+/// The request's session, from the moment its handshake was found valid.
+fn session<'r>(request: Request) -> Option<&'r Session> {
+    request.pool().find()
+}
+
+fn target(request: Request) -> Option<Value> {
+    let address = session(request)?.address();
+    (!address.is_empty()).then_some(Value::Text(address))
+}
+
+fn subprotocol(request: Request) -> Option<Value> {
+    let name = session(request)?.accepted.subprotocol?;
+    Some(Value::Text(nginx_sys::ngx_str_t { len: name.len(), data: name.as_ptr().cast_mut() }))
+}

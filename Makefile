@@ -4,7 +4,7 @@
 #   NGINX_SOURCE=/its/path  where the source of an nginx that is no Debian package is unpacked
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all fuzz test-asan test-valgrind soak demo clean
+.PHONY: help build install check unit test test-all fuzz test-asan test-valgrind soak bench demo clean
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
@@ -44,6 +44,9 @@ test-valgrind: ## a part of t/*.t under valgrind
 
 soak: ## 2,000 sessions of every behaviour for half an hour (SOAK_SECONDS=1800 SOAK_SESSIONS=2000)
 	@scripts/soak
+
+bench: ## measure, beside nginx's stream proxy and others (BENCH="--baseline main download")
+	@scripts/bench $(BENCH)
 
 demo: ## a desktop in your browser (PORT=6080 TARGET=host:port LISTEN=127.0.0.1 PASSWORD=)
 	@scripts/demo

@@ -3,6 +3,7 @@
 //! Each subject has a file in `conf/`, with its part of the table of directives.
 
 pub(crate) mod connect;
+pub(crate) mod main;
 pub(crate) mod tunnel;
 
 use nginx_sys::{ngx_msec_t, ngx_str_t};

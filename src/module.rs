@@ -5,9 +5,11 @@ use nginx_sys::{
     NGX_HTTP_MODULE,
 };
 
+use crate::conf::main::MainConf;
 use crate::conf::{connect, tunnel, LocConf, Pass, DEFAULT_PORT};
 use crate::handler::Handler;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
+use crate::nginx::conf::main::{create_main, init_main, Main};
 use crate::nginx::conf::{
     create_location, handle_content, merge_location, parse_directive, Answer, Conf, ConfError, Directive,
     Location,
@@ -38,8 +40,8 @@ const TEST_COMMANDS: &[ngx_command_t] = &[];
 static CONTEXT: ngx_http_module_t = ngx_http_module_t {
     preconfiguration: Some(add_variables::<SessionVariables>),
     postconfiguration: None,
-    create_main_conf: None,
-    init_main_conf: None,
+    create_main_conf: Some(create_main::<MainConf>),
+    init_main_conf: Some(init_main::<MainConf>),
     create_srv_conf: None,
     merge_srv_conf: None,
     create_loc_conf: Some(create_location::<LocConf>),
@@ -69,6 +71,20 @@ extern "C" fn init_process(_cycle: *mut ngx_cycle_t) -> ngx_int_t {
 
 extern "C" fn exit_process(_cycle: *mut ngx_cycle_t) {
     buffers::clear();
+}
+
+impl Main for MainConf {
+    fn module() -> *const ngx_module_t {
+        &raw const ngx_http_websockify_module
+    }
+
+    fn unset() -> Self {
+        Self::new()
+    }
+
+    fn init(&mut self, conf: Conf) -> Answer {
+        self.complete(conf)
+    }
 }
 
 impl Location for LocConf {

@@ -10,6 +10,7 @@ pub(crate) mod pool;
 pub(crate) mod quit;
 pub(crate) mod request;
 pub(crate) mod resolver;
+pub(crate) mod shared;
 pub(crate) mod shim;
 pub(crate) mod timer;
 pub(crate) mod upstream;

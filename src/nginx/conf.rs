@@ -1,6 +1,7 @@
 //! Configuration: what a directive's parser and a location's merge need of nginx.
 
 pub(crate) mod command;
+pub(crate) mod main;
 mod upstream;
 mod value;
 

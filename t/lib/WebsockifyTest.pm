@@ -25,7 +25,7 @@ $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
 my %SECTION = map { $_ => 1 } qw(
     config http_config main_config events_config load_modules without_module workers master_process log_level log_format
-    tls targets dns
+    tls targets dns files before
     request more_headers raw_request handshake early_frames dialogue steps
     error_code response_headers response_body response_body_like no_response
     error_log no_error_log access_log target_connections
@@ -91,6 +91,7 @@ sub _run_block ($block) {
     my $start = Time::HiRes::time;
     my $scene = eval { WebsockifyTest::Scene->new($block) };
     if ($scene) {
+        eval { _run($scene, 'before'); 1 } or fail($@);
         my $play = _is_config_test($block) ? \&WebsockifyTest::Checks::config_test : \&_play;
         eval { $play->($scene); 1 } or fail($@ =~ s/ at \S+ line \d+\.?\n\z//r);
         eval { WebsockifyTest::Checks::ending($scene); 1 } or fail($@) unless _is_config_test($block);
@@ -115,11 +116,15 @@ sub _play ($scene) {
     if (defined(my $text = $scene->section('dialogue'))) {
         WebsockifyTest::Dialogue::play($scene, $client, $text, sub ($line) { pass($line) });
     }
-    if (defined(my $code = $scene->{block}{sections}{steps})) {
-        my $steps = eval "package main; use v5.36; sub (\$t, \$client) { {\n#line 1 \"steps\"\n$code\n} }"
-            or croak "cannot compile the steps: $@";
-        $steps->($scene, $client);
-    }
+    _run($scene, 'steps', $client);
+}
+
+# A section of Perl.
+sub _run ($scene, $name, $client = undef) {
+    my $code = $scene->{block}{sections}{$name} // return;
+    my $run  = eval "package main; use v5.36; sub (\$t, \$client) { {\n#line 1 \"$name\"\n$code\n} }"
+        or croak "cannot compile the $name: $@";
+    $run->($scene, $client);
 }
 
 # The bytes that the block's client begins with; undef for a block that has only steps.
@@ -218,6 +223,15 @@ One a line: C<NAME: what it does>, each connection for itself, step by step: C<s
 the pattern), C<awaits N>, C<awaits "bytes">, C<awaits end>, C<echoes>, C<echoes N>, C<swallows>, C<waits> (to be told,
 reading), C<pauses> (to be told, not reading), C<sips N> (at most N bytes a read), C<half-closes>, C<closes>,
 C<resets>; or C<refuses> and C<never accepts>. C<(ipv6)>, C<(unix)> and C<(rcvbuf N)> stand after the name.
+
+=item files
+
+What stands in nginx's prefix before it starts: C<<< >>> name >>> in a line, and then the lines of that file; names may have
+directories in them.
+
+=item before
+
+Perl, given C<$t> as C<steps> are, that is run before nginx is.
 
 =item dns
 

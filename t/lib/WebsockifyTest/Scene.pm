@@ -5,6 +5,8 @@ package WebsockifyTest::Scene;
 use v5.36;
 use Carp        qw(croak);
 use Digest::MD5 ();
+use File::Basename qw(dirname);
+use File::Path qw(make_path);
 use WebsockifyTest::Client;
 use WebsockifyTest::Nginx;
 use WebsockifyTest::Targets;
@@ -15,8 +17,21 @@ sub new ($class, $block) {
     $self->{nginx}   = WebsockifyTest::Nginx->new($block->{name});
     $self->{targets} = WebsockifyTest::Targets->start(
         $block->{sections}{targets}, $self->nginx->prefix, $block->{sections}{dns});
+    $self->_write_files;
     $self->nginx->configure($self->conf);
     return $self;
+}
+
+# `>>> name`, and then its lines.
+sub _write_files ($self) {
+    my (undef, %text) = split /^>>> (\S+)\n/m, ($self->section(q(files)) // q()) . "\n", -1;
+    for my $name (sort keys %text) {
+        my $path = $self->nginx->prefix . "/$name";
+        make_path(dirname($path));
+        open my $file, '>:raw', $path or croak "open: $!";
+        print {$file} $text{$name} =~ s/\n+\z/\n/r;
+        close $file or croak "close: $!";
+    }
 }
 
 # Starts nginx. Without a master there is no worker to wait for.

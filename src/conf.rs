@@ -4,6 +4,7 @@
 
 pub(crate) mod connect;
 pub(crate) mod main;
+pub(crate) mod token;
 pub(crate) mod tunnel;
 
 use nginx_sys::{ngx_msec_t, ngx_str_t};
@@ -11,6 +12,7 @@ use websockify_tunnel::Limits;
 
 use crate::nginx::conf::{Answer, ComplexValue, Conf, UpstreamConf};
 use crate::nginx::upstream::Group;
+use token::TokenConf;
 use tunnel::TunnelConf;
 
 /// The port of VNC's first display, for targets that name none.
@@ -33,6 +35,7 @@ pub(crate) struct LocConf {
     pub(crate) upstream: UpstreamConf,
     /// `websockify_pass`
     pub(crate) pass: Option<Pass>,
+    pub(crate) token: TokenConf,
     pub(crate) tunnel: TunnelConf,
     /// `websockify_test_panic`
     #[cfg(feature = "test-faults")]
@@ -44,6 +47,7 @@ impl LocConf {
         Self {
             upstream: UpstreamConf::unset(),
             pass: None,
+            token: TokenConf::unset(),
             tunnel: TunnelConf::unset(),
             #[cfg(feature = "test-faults")]
             panic_at: nginx_sys::ngx_str_t::empty(),
@@ -52,10 +56,10 @@ impl LocConf {
 
     /// Takes from the outer level what is not set here. The target is not inherited, see
     /// [`LocConf::inherit_pass`].
-    pub(crate) fn merge_values(&mut self, outer: &Self, _conf: Conf) -> Answer {
+    pub(crate) fn merge_values(&mut self, outer: &Self, conf: Conf) -> Answer {
         self.upstream.merge(&outer.upstream, DEFAULT_TIMEOUT);
         self.tunnel.merge(&outer.tunnel);
-        Ok(())
+        self.token.merge(&outer.token, conf)
     }
 
     /// Takes the target of the location around an `if`.

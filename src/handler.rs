@@ -14,6 +14,7 @@ use crate::nginx::resolver::{Answer, Asker, Lookup};
 use crate::nginx::upstream::{Attempts, Tenant, Upstream};
 use crate::session::Session;
 use crate::target;
+use crate::token;
 use crate::tunnel;
 
 /// Answers the requests of a location with `websockify_pass`.
@@ -34,6 +35,7 @@ fn begin(request: Request) -> Result<(), u16> {
     let conf = location::<LocConf>(request);
     fault::place(conf, "handler");
     let accepted = handshake::check(request)?;
+    token::check(request, conf)?;
     let session = request.pool().keep_to_find(Session::new(conf, accepted)).ok_or(500_u16)?;
     request.flush_variables();
     let choice = target::choose(request, session)?;

@@ -14,5 +14,6 @@ mod module;
 mod nginx;
 mod session;
 mod target;
+mod token;
 mod tunnel;
 mod variables;

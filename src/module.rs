@@ -6,22 +6,24 @@ use nginx_sys::{
 };
 
 use crate::conf::main::MainConf;
-use crate::conf::{connect, tunnel, LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{connect, token, tunnel, LocConf, Pass, DEFAULT_PORT};
 use crate::handler::Handler;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
-use crate::nginx::conf::main::{create_main, init_main, Main};
+use crate::nginx::conf::main::{create_main, init_main, main_of, Main};
 use crate::nginx::conf::{
     create_location, handle_content, merge_location, parse_directive, Answer, Conf, ConfError, Directive,
     Location,
 };
 use crate::nginx::guard::install_panic_hook;
+use crate::nginx::log::Log;
 use crate::nginx::variable::add_variables;
-use crate::nginx::{buffers, rc};
+use crate::nginx::{buffers, rc, tokens};
 use crate::session::Session;
 use crate::variables::SessionVariables;
 
 /// The directives, by the files that have their subjects.
-const TABLES: &[&[ngx_command_t]] = &[COMMANDS, connect::COMMANDS, tunnel::COMMANDS, TEST_COMMANDS];
+const TABLES: &[&[ngx_command_t]] =
+    &[COMMANDS, connect::COMMANDS, token::COMMANDS, tunnel::COMMANDS, TEST_COMMANDS];
 
 static mut DIRECTIVES: [ngx_command_t; count(TABLES)] = join(TABLES);
 
@@ -56,6 +58,7 @@ pub static mut ngx_http_websockify_module: ngx_module_t = ngx_module_t {
     ctx: (&raw const CONTEXT).cast_mut().cast(),
     commands: (&raw mut DIRECTIVES).cast(),
     type_: NGX_HTTP_MODULE as ngx_uint_t,
+    init_module: Some(init_module),
     init_process: Some(init_process),
     exit_process: Some(exit_process),
     ..ngx_module_t::default()
@@ -64,12 +67,27 @@ pub static mut ngx_http_websockify_module: ngx_module_t = ngx_module_t {
 #[cfg(feature = "export-modules")]
 ngx::ngx_modules!(ngx_http_websockify_module);
 
-extern "C" fn init_process(_cycle: *mut ngx_cycle_t) -> ngx_int_t {
+extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    // SAFETY: nginx passes the cycle whose configuration has been read.
+    unsafe {
+        if let Some(main) = main_of::<MainConf>(cycle) {
+            tokens::check_rights(cycle, &main.token_files);
+        }
+    }
+    rc::OK
+}
+
+extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     install_panic_hook();
+    // SAFETY: nginx passes the cycle that the process works for.
+    if let Some(main) = unsafe { main_of::<MainConf>(cycle) } {
+        tokens::begin(&main.token_files, Log::of_cycle());
+    }
     rc::OK
 }
 
 extern "C" fn exit_process(_cycle: *mut ngx_cycle_t) {
+    tokens::end();
     buffers::clear();
 }
 

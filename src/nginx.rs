@@ -13,10 +13,11 @@ pub(crate) mod resolver;
 pub(crate) mod shared;
 pub(crate) mod shim;
 pub(crate) mod timer;
+pub(crate) mod tokens;
 pub(crate) mod upstream;
 pub(crate) mod variable;
 
-use nginx_sys::ngx_int_t;
+use nginx_sys::{ngx_int_t, ngx_uint_t};
 
 /// nginx's return codes, in the type its callbacks return.
 pub(crate) mod rc {
@@ -32,6 +33,20 @@ pub(crate) mod rc {
 pub(crate) fn now() -> u64 {
     // SAFETY: nginx sets the time before it runs a module's code, on the one thread that runs it.
     unsafe { nginx_sys::ngx_current_msec as u64 }
+}
+
+/// Whether this process serves requests.
+pub(crate) fn is_worker() -> bool {
+    // SAFETY: a plain integer that is set before the modules are.
+    let process = unsafe { nginx_sys::ngx_process };
+    process == nginx_sys::NGX_PROCESS_WORKER as ngx_uint_t
+        || process == nginx_sys::NGX_PROCESS_SINGLE as ngx_uint_t
+}
+
+/// Whether this process only sends a signal to another nginx.
+pub(crate) fn is_signaller() -> bool {
+    // SAFETY: as above.
+    unsafe { nginx_sys::ngx_process == nginx_sys::NGX_PROCESS_SIGNALLER as ngx_uint_t }
 }
 
 /// Whether the worker has been told to go when its sessions have ended.

@@ -1,8 +1,11 @@
 //! What `log_format` and the like can say of a session. Documented in docs/variables.md.
 
+use crate::conf::LocConf;
+use crate::nginx::conf::location;
 use crate::nginx::request::Request;
 use crate::nginx::variable::{Value, Variable, Variables};
 use crate::session::Session;
+use crate::token;
 
 pub(crate) struct SessionVariables;
 
@@ -45,8 +48,9 @@ fn session<'r>(request: Request) -> Option<&'r Session> {
 }
 
 fn target(request: Request) -> Option<Value> {
-    let address = session(request)?.address();
-    (!address.is_empty()).then_some(Value::Text(address))
+    let address = session(request).map(Session::address).filter(|address| !address.is_empty());
+    // While it is not known, it is what the client's token gives, where a token file has it.
+    address.or_else(|| token::target(request, location::<LocConf>(request))).map(Value::Text)
 }
 
 fn subprotocol(request: Request) -> Option<Value> {

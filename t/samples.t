@@ -51,6 +51,36 @@ my %TRIED = (
             unlike(slurp($log), qr/token|[0-9a-f]{16}/, 'no token is in the log');
         },
     },
+    'token-file.conf' => {
+        before  => sub ($t) { write_file($t, 'tokens', $t->expand("# desks\n6f0c4a59f7be: %%one%%\n")) },
+        steps   => sub ($t) {
+            is(greeting($t, 8080, '/websockify?token=6f0c4a59f7be'), 'one', 'a token');
+            is(status($t, 8080, "/websockify$_"), 403, "<$_> is none") for '', '?token=', '?token=6f0c4a59f7bf';
+            my %answers;
+            $answers{ status($t, 8080, '/websockify?token=guess') }++ for 1 .. 20;
+            ok($answers{503}, 'who guesses is slowed down') or diag(explain(\%answers));
+            $_->close for splice $t->{clients}->@*;
+            my $log = $t->nginx->prefix . '/logs/desktop.log';
+            WebsockifyTest::Util::await('all to be logged', sub { slurp($log) =~ tr/\n// == 24 });
+            unlike(slurp($log), qr/token|6f0c|guess/, 'no token is in the log');
+            like(slurp($log), qr/ 101 127\.0\.0\.1:\d+ /, 'its target is');
+        },
+        logs    => 'limiting requests',
+    },
+    'host-token.conf' => {
+        replace => { '/etc/nginx/desktop.htpasswd' => '%%PREFIX%%/htpasswd' },
+        before  => sub ($t) {
+            write_file($t, 'tokens', $t->expand("desk1: %%one%%\n"));
+            write_file($t, 'htpasswd', "alice:{PLAIN}secret\n");
+        },
+        steps   => sub ($t) {
+            my $password = "\n+Authorization: Basic " . encode_base64('alice:secret', '');
+            my sub host ($name) { (headers => "Host: $name.desktops.example$password") }
+            is(greeting($t, 8080, '/websockify', host('desk1')), 'one', 'a name');
+            is(status($t, 8080, '/websockify?token=desk1', host('desk2')), 403, 'another');
+            is(status($t, 8080, '/websockify', headers => 'Host: desk1.desktops.example'), 401, 'without the password');
+        },
+    },
     'auth-request.conf' => {
         # The application is the test's own server.
         replace => { 'http://127.0.0.1:3000' => 'http://127.0.0.1:%%PORT%%' },
@@ -92,9 +122,7 @@ my %TRIED = (
             '/etc/nginx/desktop.htpasswd' => '%%PREFIX%%/htpasswd',
         },
         steps   => sub ($t) {
-            open my $file, '>', $t->nginx->prefix . '/htpasswd' or die "open: $!";
-            print {$file} "alice:{PLAIN}secret\n";
-            close $file;
+            write_file($t, 'htpasswd', "alice:{PLAIN}secret\n");
             my $password = "\n+Authorization: Basic " . encode_base64('alice:secret', '');
             my $page     = 'Origin: https://desktop.example';
             my @tls      = ('/websockify', tls => {});
@@ -161,7 +189,7 @@ sub tried ($name, $text, $how) {
 sub scene ($name, $text, $how) {
     my %sections = wrapped(at_home($text, $how->{replace} // {}));
     $sections{config} .= $how->{config} // '';
-    return WebsockifyTest::Scene->new({
+    my $scene = WebsockifyTest::Scene->new({
         name     => $name,
         sections => {
             %sections,
@@ -171,6 +199,15 @@ sub scene ($name, $text, $how) {
             defined $how->{logs} ? (error_log => $how->{logs}) : (),
         },
     });
+    write_file($scene, 'tokens', '');
+    $how->{before}->($scene) if $how->{before};
+    return $scene;
+}
+
+sub write_file ($t, $name, $text) {
+    open my $file, '>', $t->nginx->prefix . "/$name" or die "open: $!";
+    print {$file} $text;
+    close $file or die "close: $!";
 }
 
 # The same configuration with ports, files and addresses that a test may have.
@@ -182,6 +219,7 @@ sub at_home ($text, $replace) {
     $text =~ s/(?<=\bssl_certificate)(\s+)[^;]+/$1%%CERT%%/g;
     $text =~ s/(?<=\bssl_certificate_key)(\s+)[^;]+/$1%%KEY%%/g;
     $text =~ s{(?<=\b(?:access|error)_log )\S*/}{%%PREFIX%%/logs/}g;
+    $text =~ s{(?<=\bwebsockify_token_file )/etc/[^;]*}{%%PREFIX%%/tokens}g;
     return $text;
 }
 
@@ -258,7 +296,7 @@ sub directives () {
 
 # nginx takes it where the page says so, and nowhere else.
 sub allowed ($scene, $name, $entry) {
-    my %value = (address => '127.0.0.1:5900', size => '4k', time => '10s');
+    my %value = (address => '127.0.0.1:5900', size => '4k', time => '10s', text => '$arg_x', path => 'off');
     my ($kind) = $entry->{syntax} =~ /\A\w+ (\w+)/;
     my $line = "$name " . ($value{$kind} // $kind) . ';';
     my %conf = (
@@ -292,6 +330,7 @@ sub default_of ($name) {
     my ($value) = $source =~ /merge\(\s*&mut self\.$field,\s*outer\.$field,\s*\w+,\s*(\w+)\s*\)/;
     ($value) = $source =~ /self\.upstream\.merge\(&outer\.upstream, (\w+)\)/
         if $field =~ /\A(?:connect|send|read)_timeout\z/;
+    return "$name $1;" if $source =~ /^const DEFAULT_\U$field\E: &str = "(.*)";/m;
     return undef unless defined $value;
     return "$name off;" if $value eq 'OFF';
     ($value) = $source =~ /^const $value: \w+ = ([\d_ *]+);/m if $value =~ /\D/;

@@ -6,12 +6,12 @@ mod upstream;
 mod value;
 
 use std::ffi::{c_char, c_void, CStr};
-use std::fmt::Arguments;
+use std::fmt::{self, Arguments};
 use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_command_t, ngx_conf_log_error, ngx_conf_t, ngx_http_compile_complex_value,
+    ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_compile_complex_value,
     ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
     ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_handler_pt, ngx_http_request_t,
     ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_srv_conf_t, ngx_int_t,
@@ -51,11 +51,16 @@ pub(crate) fn to_nginx(answer: Answer) -> *mut c_char {
 }
 
 /// Where a directive stands.
-#[allow(dead_code, reason = "for checks that look at more than one directive")]
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
     file: ngx_str_t,
     line: ngx_uint_t,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
 }
 
 /// The configuration that is being read.
@@ -95,6 +100,16 @@ impl Conf {
         ngx_msec_t::try_from(time).ok()
     }
 
+    /// A path of the configuration's, made absolute as nginx does with its own.
+    pub(crate) fn full_name(self, path: ngx_str_t) -> Result<ngx_str_t, ConfError> {
+        let mut path = path;
+        // SAFETY: valid by the promise of `new`; the path stays, or is a copy in the configuration's pool.
+        match unsafe { ngx_conf_full_name((*self.0.as_ptr()).cycle, &mut path, 1) } {
+            super::rc::OK => Ok(path),
+            _ => Err(ConfError::Printed),
+        }
+    }
+
     /// Says why the configuration is refused, with the file and the line of the directive that is being read.
     pub(crate) fn refuse(self, reason: Arguments<'_>) -> ConfError {
         self.say(NGX_LOG_EMERG, reason);
@@ -118,7 +133,6 @@ impl Conf {
     }
 
     /// Where the directive that is being read stands, for a check that is made at the end of its block.
-    #[allow(dead_code, reason = "for checks that look at more than one directive")]
     pub(crate) fn place(self) -> Place {
         // SAFETY: valid by the promise of `new`; the name of the file lives as long as the configuration.
         unsafe {
@@ -130,18 +144,17 @@ impl Conf {
     /// As [`Conf::refuse`], for a directive that was read before.
     #[allow(dead_code, reason = "for checks that look at more than one directive")]
     pub(crate) fn refuse_at(self, place: Place, reason: Arguments<'_>) -> ConfError {
-        self.log().emerg(format_args!("{reason} in {}:{}", place.file, place.line));
+        self.log().emerg(format_args!("{reason} in {place}"));
         ConfError::Printed
     }
 
     /// As [`Conf::warn`], for a directive that was read before.
     #[allow(dead_code, reason = "for checks that look at more than one directive")]
     pub(crate) fn warn_at(self, place: Place, reason: Arguments<'_>) {
-        self.log().warn(format_args!("{reason} in {}:{}", place.file, place.line));
+        self.log().warn(format_args!("{reason} in {place}"));
     }
 
-    #[allow(dead_code, reason = "for checks that look at more than one directive")]
-    fn log(self) -> Log {
+    pub(crate) fn log(self) -> Log {
         // SAFETY: valid by the promise of `new`.
         unsafe { Log::new((*self.0.as_ptr()).log) }
     }

@@ -4,6 +4,9 @@ use std::panic::{catch_unwind, set_hook, AssertUnwindSafe, Location};
 
 use super::log::Log;
 
+/// The name of a thread that may not write to nginx's log: it tells of a panic in its own way.
+pub(crate) const HELPER: &str = "token files";
+
 /// Runs a callback's body; `None` after a panic, which the hook has logged.
 ///
 /// The body may leave what it was changing half changed: the caller has to end the session it belonged to.
@@ -14,6 +17,9 @@ pub(crate) fn guard<R>(body: impl FnOnce() -> R) -> Option<R> {
 /// Has panics logged where an administrator looks for them, each in one line.
 pub(crate) fn install_panic_hook() {
     set_hook(Box::new(|panic| {
+        if std::thread::current().name() == Some(HELPER) {
+            return;
+        }
         let payload = panic.payload();
         let said =
             payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(|it| &**it));

@@ -5,7 +5,8 @@ use std::mem::MaybeUninit;
 use std::ptr::NonNull;
 
 use nginx_sys::{
-    ngx_log_t, ngx_uint_t, NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_WARN,
+    ngx_log_t, ngx_uint_t, NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
+    NGX_LOG_WARN,
 };
 use ngx::log::{log_error, write_fmt, LOG_BUFFER_SIZE};
 
@@ -37,7 +38,6 @@ impl Log {
     }
 
     /// What is unwise in a configuration.
-    #[allow(dead_code, reason = "for checks that look at more than one directive")]
     pub(crate) fn warn(self, text: Arguments<'_>) {
         self.write(NGX_LOG_WARN, text);
     }
@@ -50,6 +50,11 @@ impl Log {
     /// A fault of the target or of the configuration.
     pub(crate) fn error(self, text: Arguments<'_>) {
         self.write(NGX_LOG_ERR, text);
+    }
+
+    /// What an administrator may be glad to know.
+    pub(crate) fn notice(self, text: Arguments<'_>) {
+        self.write(NGX_LOG_NOTICE, text);
     }
 
     /// A fault of the client, or a fact of a session's life.

@@ -241,6 +241,40 @@ wsk_peer_drop_cached(ngx_peer_connection_t *pc)
 }
 
 
+/* Has `handler` called when `fd`, which then is the connection's, can be read. nginx tells it when the worker is to go. */
+static inline ngx_connection_t *
+wsk_bell_listen(int fd, ngx_event_handler_pt handler, ngx_log_t *log)
+{
+    ngx_connection_t  *c = ngx_get_connection(fd, log);
+
+    if (c == NULL) {
+        return NULL;
+    }
+
+    c->idle = 1;
+    c->log = log;
+    c->read->log = log;
+    c->write->log = log;
+    c->read->handler = handler;
+
+    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        ngx_free_connection(c);
+        c->fd = (ngx_socket_t) -1;
+        return NULL;
+    }
+
+    return c;
+}
+
+/* What there was has been read. */
+static inline void
+wsk_bell_again(ngx_connection_t *c)
+{
+    c->read->ready = 0;
+    (void) ngx_handle_read_event(c->read, 0);
+}
+
+
 /* event */
 
 static inline unsigned

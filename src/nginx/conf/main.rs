@@ -39,7 +39,6 @@ pub(crate) const fn at_http(command: ngx_command_t) -> ngx_command_t {
 
 impl Conf {
     /// The module's configuration of the http block that is being read.
-    #[allow(dead_code, reason = "for what all workers share")]
     pub(crate) fn main<'c, M: Main>(self) -> &'c mut M {
         // SAFETY: below http, the context is one of HTTP; `create_main` made the module's structure, and nobody else
         // has a reference to it while a parser runs.
@@ -62,7 +61,6 @@ pub(crate) fn main<'c, M: Main>(request: Request) -> &'c M {
 /// # Safety
 ///
 /// `cycle` must be what nginx passes to a module's callbacks.
-#[allow(dead_code, reason = "for what all workers share")]
 pub(crate) unsafe fn main_of<'c, M: Main>(cycle: *mut ngx_cycle_t) -> Option<&'c M> {
     // SAFETY: nginx made the cycle's contexts; that of HTTP is NULL where the configuration has no http block.
     unsafe {

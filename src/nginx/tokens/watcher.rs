@@ -1,0 +1,162 @@
+//! The thread of a worker that sees token files change, so that the event loop need not wait for a disk. It calls
+//! nothing of nginx's: what it has to say is put where the loop finds it, and a bell is rung.
+
+use std::fs::File;
+use std::io::Write;
+use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use websockify_tokens::Key;
+
+use super::memory::{Generation, Memory};
+use super::source;
+
+/// How often a file is looked at. What changes is read when it has not changed for so long, so that a file that is being
+/// written is not read by halves.
+const TICK: Duration = Duration::from_millis(200);
+
+/// What the thread tells the loop.
+pub(super) enum News {
+    /// A new table of the file with this number.
+    Table(usize, Arc<Generation>),
+    /// Something is wrong with a file, and the table before stays in force.
+    Error(String),
+    /// Something is unwise in a file.
+    Warning(String),
+    /// How many tokens there are now.
+    Notice(String),
+    /// We have broken a promise.
+    Alert(String),
+}
+
+/// A token file, as the thread sees it.
+pub(super) struct Watched {
+    pub(super) number: usize,
+    pub(super) path: PathBuf,
+    pub(super) key: Key,
+    pub(super) memory: Arc<Memory>,
+    /// The tables that the loop may be using, the last one for sure.
+    pub(super) in_use: Vec<Arc<Generation>>,
+    /// A state that the file was in at the last look.
+    pub(super) unsettled: Option<u64>,
+    /// Up to where memory has been given back.
+    pub(super) given_back: u64,
+}
+
+/// The thread's ways to the loop.
+pub(super) struct Line {
+    pub(super) news: Sender<News>,
+    pub(super) bell: File,
+    /// Never says anything: it ends when the thread is to end.
+    pub(super) life: Receiver<()>,
+}
+
+impl Line {
+    fn tell(&mut self, news: News) {
+        // Where nobody listens any more, the thread is to end.
+        if self.news.send(news).is_ok() {
+            _ = self.bell.write(&1_u64.to_ne_bytes());
+        }
+    }
+}
+
+/// The thread's body.
+pub(super) fn run(mut files: Vec<Watched>, mut line: Line) {
+    let mut pause = TICK;
+    while matches!(line.life.recv_timeout(pause), Err(RecvTimeoutError::Timeout)) {
+        let start = Instant::now();
+        for file in &mut files {
+            if catch_unwind(AssertUnwindSafe(|| file.look(&mut line))).is_err() {
+                line.tell(News::Alert(format!(
+                    "websockify panicked over token file {}",
+                    file.path.display()
+                )));
+                return let_go(&files);
+            }
+        }
+        // A directory of very many files is looked at less often.
+        pause = (start.elapsed() * 4).clamp(TICK, TICK * 5);
+    }
+    let_go(&files);
+}
+
+/// Another worker may keep the files now, also if this one's sessions go on for days.
+fn let_go(files: &[Watched]) {
+    for file in files {
+        file.memory.let_go();
+    }
+}
+
+impl Watched {
+    fn look(&mut self, line: &mut Line) {
+        let keeper = self.memory.keep();
+        if keeper {
+            self.keep_up(line);
+        }
+        if self.in_use.last().map_or(0, |it| it.number()) != self.memory.generation() {
+            match self.memory.pin() {
+                Ok(generation) => {
+                    let generation = Arc::new(generation);
+                    self.in_use.push(Arc::clone(&generation));
+                    line.tell(News::Table(self.number, generation));
+                }
+                Err(error) => line.tell(News::Alert(format!("token table: {error}"))),
+            }
+        }
+        // The loop has let go of those that only this list has.
+        let last = self.in_use.len().saturating_sub(1);
+        let mut at = 0..;
+        self.in_use.retain(|it| at.next() == Some(last) || Arc::strong_count(it) > 1);
+        if keeper {
+            self.give_back();
+        }
+    }
+
+    /// Reads the file if it has changed.
+    fn keep_up(&mut self, line: &mut Line) {
+        let state = source::state(&self.path);
+        if state == self.memory.seen() {
+            self.unsettled = None;
+            return;
+        }
+        if self.unsettled.replace(state) != Some(state) {
+            return;
+        }
+        let loaded = source::load(&self.path, self.key);
+        if source::state(&self.path) != state {
+            // It has changed while it was read.
+            return;
+        }
+        match loaded {
+            Ok(loaded) => {
+                let news = self.publish(&loaded);
+                loaded.remarks.into_iter().for_each(|remark| line.tell(News::Warning(remark)));
+                news.into_iter().for_each(|news| line.tell(news));
+            }
+            Err(reason) => line.tell(News::Error(format!("{reason}, the tokens stay as they were"))),
+        }
+        self.memory.set_seen(state);
+        self.unsettled = None;
+    }
+
+    fn publish(&self, loaded: &source::Loaded) -> Option<News> {
+        if self.in_use.last().is_some_and(|it| it.bytes() == loaded.table) {
+            return None;
+        }
+        let path = self.path.display();
+        Some(match self.memory.publish(&loaded.table) {
+            Ok(()) => News::Notice(format!("token file {path} has been read: {} tokens", loaded.tokens)),
+            Err(error) => News::Error(format!("token file {path}: {error}, the tokens stay as they were")),
+        })
+    }
+
+    fn give_back(&mut self) {
+        let oldest = self.in_use.first().map_or(0, |it| it.start());
+        if self.given_back < oldest {
+            self.given_back = self.memory.give_back(oldest);
+        }
+    }
+}

@@ -7,10 +7,11 @@
 use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
-use Digest::MD5 qw(md5_hex);
-use MIME::Base64 qw(encode_base64);
+use Digest::MD5 qw(md5);
+use MIME::Base64 qw(encode_base64 encode_base64url);
 use Test::More;
 use WebsockifyTest;
+use WebsockifyTest::Samples qw(greeting status write_file script signed_addresses jwt_keys jwt redis);
 use WebsockifyTest::Util qw(slurp);
 
 my $root  = "$FindBin::Bin/..";
@@ -90,29 +91,75 @@ my %TRIED = (
                     add_header X-Target %%one%%;
                     return 204;
                 }
+                if ($http_x_original_uri ~ user=nobody) { return 401; }
+                if ($http_x_original_uri ~ user=homeless) { return 204; }
+                if ($http_x_original_uri ~ user=crash) { return 503; }
                 return 403;
             }
             END
+        logs    => "the value of \"websockify_pass\" is empty\nauth request unexpected status: 503",
         steps   => sub ($t) {
             is(greeting($t, 8080, '/websockify?user=alice'), 'one', 'who may');
             is(status($t, 8080, '/websockify?user=mallory'), 403, 'who may not');
+            is(status($t, 8080, '/websockify?user=nobody'), 401, 'who has to say who they are');
+            is(status($t, 8080, '/websockify?user=homeless'), 500, 'who has no target');
+            is(status($t, 8080, '/websockify?user=crash'), 500, 'an application that fails');
             is(status($t, 8080, '/authorise'), 404, 'nobody else may ask');
         },
     },
     'signed-lua.conf' => {
         load_modules => 'ndk_http_module.so ngx_http_lua_module.so',
-        replace      => { '"^10%.0%.0%.%d+:59%d%d$"' => '"^127%.0%.0%.1:%d+$"' },
-        steps        => sub ($t) {
-            my ($key) = slurp("$root/nginx-conf/signed-lua.conf") =~ /local key = "(.*)"/;
-            my sub path ($time, $ip, $port, $with = $key) {
-                "/websockify/?t=$time&ip=$ip&port=$port&sign=" . md5_hex("$with$time$ip:$port$with");
+        replace      => {
+            '"^10%.0%.0%.%d+:59%d%d$"'  => '"^127%.0%.0%.1:%d+$"',
+            '/etc/nginx/websockify.key' => '%%PREFIX%%/key',
+        },
+        before => sub ($t) { write_file($t, 'key', "a key for tests\n") },
+        steps  => sub ($t) { signed_addresses($t, "a key for tests", $_) for '/websockify', '/websockify/access' },
+    },
+    'signed-njs.conf' => {
+        load_modules => 'ngx_http_js_module.so',
+        replace      => {
+            '/etc/nginx/websockify-key.json' => '%%PREFIX%%/key.json',
+            '/etc/nginx/njs'                 => '%%PREFIX%%',
+        },
+        before => sub ($t) {
+            write_file($t, 'key.json', '{"key": "a key for tests"}');
+            script($t, 'signed.js');
+        },
+        steps => sub ($t) { signed_addresses($t, 'a key for tests', '/websockify') },
+    },
+    'jwt-njs.conf' => {
+        load_modules => 'ngx_http_js_module.so',
+        replace      => {
+            '/etc/nginx/websockify-jwt.json' => '%%PREFIX%%/keys.json',
+            '/etc/nginx/njs'                 => '%%PREFIX%%',
+        },
+        before => sub ($t) {
+            write_file($t, 'keys.json', jwt_keys($t));
+            script($t, 'jwt.js');
+        },
+        steps => \&jwt,
+    },
+    'redis-lua.conf' => {
+        load_modules => 'ndk_http_module.so ngx_http_lua_module.so',
+        replace      => { '"^10%.0%.0%.%d+:59%d%d$"' => '"^127%.0%.0%.1:%d+$"', '"127.0.0.1", 6379' => '"unix:%%PREFIX%%/redis.sock"' },
+        steps        => \&redis,
+        logs         => "redis: \nconnect() to unix:",
+    },
+    'secure-link.conf' => {
+        replace => { '10.0.0.11:5900' => '%%one%%', '10.0.0.12:5901' => '%%two%%' },
+        steps   => sub ($t) {
+            my sub path ($desktop, $expires, $secret = 'CHANGE ME') {
+                my $sign = encode_base64url(md5("$expires $desktop $secret"));
+                return "/websockify?desktop=$desktop&expires=$expires&sign=$sign";
             }
-            my $port = $t->targets->port('one');
-            is(greeting($t, 8080, path(time, '127.0.0.1', $port)), 'one', 'a signed address');
-            is(status($t, 8080, path(time - 60, '127.0.0.1', $port)), 403, 'too late');
-            is(status($t, 8080, path(time, '127.0.0.2', $port)), 403, 'not permitted');
-            is(status($t, 8080, path(time, '127.0.0.1', $port, 'guessed')), 403, 'another key');
-            is(status($t, 8080, '/websockify/' . $_), 403, "<$_>") for '', '?t', '?t=1&t=2&sign&ip=x&port';
+            is(greeting($t, 8080, path('reception', time + 30)), 'one', 'a signed desktop');
+            is(greeting($t, 8080, path('workshop', time + 30)), 'two', 'another');
+            is(status($t, 8080, path('reception', time - 1)), 403, 'too late');
+            is(status($t, 8080, path('cellar', time + 30)), 403, 'not on the list');
+            is(status($t, 8080, path('reception', time + 30, 'guessed')), 403, 'another secret');
+            is(status($t, 8080, path('reception', time + 30) =~ s/reception/workshop/r), 403, 'another desktop');
+            is(status($t, 8080, '/websockify' . $_), 403, "<$_>") for '', '?desktop=reception', '?desktop=reception&sign=&expires=';
         },
     },
     'wss.conf' => {
@@ -204,12 +251,6 @@ sub scene ($name, $text, $how) {
     return $scene;
 }
 
-sub write_file ($t, $name, $text) {
-    open my $file, '>', $t->nginx->prefix . "/$name" or die "open: $!";
-    print {$file} $text;
-    close $file or die "close: $!";
-}
-
 # The same configuration with ports, files and addresses that a test may have.
 sub at_home ($text, $replace) {
     for my $from (sort { length $b <=> length $a } keys %$replace) {
@@ -254,18 +295,6 @@ sub statements ($text) {
     my $rest = substr $text, pos($text) // 0;
     die "cannot read from: $rest\n" if $rest !~ /\A(?:\s|#[^\n]*\n)*\z/;
     return @found;
-}
-
-sub greeting ($t, $port, $path = '/websockify', %option) {
-    return $t->client($path, port => $t->port("P${port}_PORT"), %option)->expect('binary qr/./')->{payload};
-}
-
-sub status ($t, $port, $path = '/websockify', %option) {
-    my $client = $t->connect(port => $t->port("P${port}_PORT"), %option);
-    $client->send_bytes($t->handshake("GET $path", $option{headers} // ''));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
 }
 
 sub directives () {

@@ -29,7 +29,8 @@ pub(crate) struct ClientEnd {
     pub(crate) payload: Vec<u8>,
     /// Bytes of data frames that left, of whole ones or not.
     pub(crate) data_sent: usize,
-    in_data: bool,
+    /// The last frame that was offered is one of them.
+    pub(crate) in_data: bool,
     pub(crate) close: Option<(Option<u16>, String)>,
     pub(crate) close_left: Msec,
     /// When our last ping left.

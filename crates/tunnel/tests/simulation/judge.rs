@@ -67,7 +67,7 @@ impl World {
                 assert!(pinged >= found.client.read, "the client answered the ping");
             }
             Cause::IdleTimeout => {
-                assert!(!found.owed, "a block is not idleness");
+                assert!(!found.owed_payload, "a block is not idleness");
                 assert!(passed(found.payload_at) >= limits.idle_timeout, "payload moved");
             }
             Cause::SessionTimeout => assert!(found.at >= limits.session_timeout),

@@ -23,6 +23,8 @@ pub(crate) struct Found {
     pub(crate) target: Times,
     /// The pump had something to write to one of them and could not.
     pub(crate) owed: bool,
+    /// Some of it payload.
+    pub(crate) owed_payload: bool,
     pub(crate) client_blocked: bool,
     pub(crate) target_blocked: bool,
     pub(crate) client_arrived: usize,
@@ -205,6 +207,7 @@ impl World {
             client: client.times,
             target: target.times,
             owed: client.owed || target.owed,
+            owed_payload: (client.owed && self.client.end.in_data) || target.owed,
             client_blocked: client.is_blocked(),
             target_blocked: target.is_blocked(),
             client_arrived: client.arrived,

@@ -16,8 +16,11 @@ use crate::upload::Upload;
 /// The least a relay buffer may hold: a whole control frame beside some data.
 pub const SMALLEST_BUFFER: usize = 1024;
 
-/// Bytes a tunnel may move before the other sessions of the worker get their turn.
+/// Work a tunnel may do before the other sessions of the worker get their turn, told in bytes moved.
 const TURN: usize = 1024 * 1024;
+
+/// What a round over both directions costs beside the bytes it moves: it may be a few system calls for a byte.
+const ROUND: usize = 4096;
 
 /// Bytes of a target that still go out to a client that has sent its Close: more than two sockets' buffers hold,
 /// so that only a target that keeps sending is cut short.
@@ -121,17 +124,18 @@ impl Tunnel {
         self.download.release(buffers);
     }
 
-    /// Moves what can be moved now, about [`TURN`] bytes at most.
+    /// Moves what can be moved now, for about [`TURN`] of work at most.
     pub fn drive<C: Stream, T: Stream, B: Buffers>(
         &mut self,
         now: Msec,
         limits: &Limits,
         ends: &mut Ends<'_, C, T, B>,
     ) -> Turn {
-        let mut moved = 0;
-        while moved < TURN {
-            let before = (moved, self.cause, self.close);
-            moved += self.round(now, ends);
+        let (mut work, mut rounds) = (0, 0);
+        while work + rounds * ROUND < TURN {
+            let before = (work, self.cause, self.close);
+            work += self.round(now, ends);
+            rounds += 1;
             let readable = (ends.client.is_readable(), ends.target.is_readable());
             self.find_cause(now, ends);
             self.begin_close(now, ends);
@@ -140,7 +144,7 @@ impl Tunnel {
             }
             // A look behind the event loop's back has to be followed: the loop may not announce what was found.
             let found = readable != (ends.client.is_readable(), ends.target.is_readable());
-            if found || before != (moved, self.cause, self.close) {
+            if found || before != (work, self.cause, self.close) {
                 continue;
             }
             let (deadline, expiry) = self.deadline(now, limits);
@@ -159,9 +163,9 @@ impl Tunnel {
         Turn::Yield
     }
 
-    /// One round over both directions. Returns how many bytes moved.
+    /// One round over both directions. Returns how much work it was: nothing if nothing moved.
     fn round<C: Stream, T: Stream, B: Buffers>(&mut self, now: Msec, ends: &mut Ends<'_, C, T, B>) -> usize {
-        let mut moved = self.send_to_client(now, ends.client);
+        let mut work = self.send_to_client(now, ends.client);
         if self.reads_target() {
             match self.download.receive(now, ends.target, ends.buffers, &mut self.desk) {
                 Ok(0) => {}
@@ -169,7 +173,7 @@ impl Tunnel {
                     if self.cause.is_some() {
                         self.drain = self.drain.saturating_sub(len);
                     }
-                    moved += len + self.send_to_client(now, ends.client);
+                    work += len + self.send_to_client(now, ends.client);
                 }
                 Err(OutOfMemory) => {
                     // A goodbye must not wait for what cannot be read.
@@ -180,11 +184,11 @@ impl Tunnel {
         }
         if self.reads_client() {
             match self.upload.advance(now, ends, &mut self.desk) {
-                Ok(len) => moved += len,
+                Ok(done) => work += done,
                 Err(OutOfMemory) => self.fail(Cause::OutOfMemory),
             }
         }
-        moved + self.send_to_client(now, ends.client)
+        work + self.send_to_client(now, ends.client)
     }
 
     /// Whether what the target says still goes to the client: always, until the end begins; then only what a

@@ -32,6 +32,9 @@ pub(crate) enum InflowEnd {
     Fault(ProtocolError),
 }
 
+/// What a frame costs beside its bytes: there may be one for every six of them.
+const FRAME: usize = 64;
+
 pub(crate) struct Upload {
     buffer: Option<Box<[u8]>>,
     ready: Range<usize>,
@@ -98,7 +101,7 @@ impl Upload {
         self.blocked = Blocked::default();
     }
 
-    /// One round: send what is ready, decode what was received, receive. Returns how many bytes moved.
+    /// One round: send what is ready, decode what was received, receive. Returns how much work it was, in bytes moved.
     pub(crate) fn advance<C: Stream, T: Stream, B: Buffers>(
         &mut self,
         now: Msec,
@@ -161,12 +164,12 @@ impl Upload {
             Io::Done(len) => {
                 self.wire.end += len;
                 let before = desk.stats.bytes_received;
-                self.decode(now, desk)?;
+                let frames = self.decode(now, desk)?;
                 desk.client_heard(now, desk.stats.bytes_received > before);
                 if self.refused {
                     self.drop_ready();
                 }
-                Ok(len)
+                Ok(len + frames * FRAME)
             }
             Io::Again => Ok(0),
             Io::Eof => Ok(self.finish(InflowEnd::Eof)),
@@ -174,9 +177,10 @@ impl Upload {
         }
     }
 
-    /// Decodes all of `wire` but a header or control frame that is not whole yet.
-    fn decode(&mut self, now: Msec, desk: &mut Desk) -> Result<(), OutOfMemory> {
+    /// Decodes all of `wire` but a header or control frame that is not whole yet. Returns how many frames it met.
+    fn decode(&mut self, now: Msec, desk: &mut Desk) -> Result<usize, OutOfMemory> {
         self.ready = self.wire.start..self.wire.start;
+        let mut frames = 0;
         while self.end.is_none() {
             let Some(buffer) = self.buffer.as_deref_mut() else { break };
             let step = match self.decoder.decode(&buffer[self.wire.clone()]) {
@@ -189,6 +193,7 @@ impl Upload {
             };
             let payload = self.wire.start + step.skip..self.wire.start + step.skip + step.len;
             self.wire.start = payload.end;
+            frames += 1;
             match step.event {
                 Event::Data { key, end_of_message } => {
                     desk.stats.frames_received += u64::from(self.decoder.is_between_frames());
@@ -197,7 +202,7 @@ impl Upload {
                 Event::Control { opcode, key } => self.take_control(now, opcode, payload, key, desk)?,
             }
         }
-        Ok(())
+        Ok(frames)
     }
 
     fn take_data(&mut self, payload: Range<usize>, key: MaskingKey, end_of_message: bool, stats: &mut Stats) {

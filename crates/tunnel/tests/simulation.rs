@@ -28,7 +28,7 @@ mod watch;
 mod world;
 
 use std::collections::BTreeMap;
-use std::panic::{catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 
 use websockify_protocol::frame::Opcode;
 use websockify_tunnel::Cause;
@@ -46,36 +46,27 @@ fn nothing_is_lost_and_nothing_comes_twice_and_nobody_waits_too_long() {
     };
     let runs = seeds.end - seeds.start;
     let (mut turns, mut causes) = (0, BTreeMap::new());
-    if std::env::var("SIMULATION_SURVEY").is_ok() {
-        for seed in seeds {
-            let _ = catch_unwind(|| live(plan::world(seed))).map_err(|panic| {
-                let m = panic
-                    .downcast_ref::<String>()
-                    .cloned()
-                    .or_else(|| panic.downcast_ref::<&str>().map(|s| s.to_string()))
-                    .unwrap_or_default();
-                println!("SURVEY {seed}: {}", m.replace('\n', " "));
-            });
-        }
-        return;
-    }
     for seed in seeds {
-        let (took, cause) = catch_unwind(|| live(plan::world(seed))).unwrap_or_else(|panic| {
-            eprintln!("the failing seed is {seed}: SIMULATION_SEED={seed} cargo test -p websockify-tunnel");
-            resume_unwind(panic)
-        });
-        turns += took;
+        let mut world = plan::world(seed);
+        let cause = live(seed, &mut world);
+        turns += world.turns;
         *causes.entry(kind(cause)).or_insert(0) += 1;
     }
     println!("{runs} runs, {turns} turns, {causes:?}");
     assert!(runs < RUNS || causes.len() == KINDS, "a cause never came about: {causes:?}");
 }
 
-/// Lives one session. Returns how many turns it took, and why it ended.
-fn live(mut world: World) -> (u64, Cause) {
-    let end = world.run();
-    world.judge(end);
-    (world.turns, end.cause)
+/// Lives one session, made of this seed. Returns why it ended.
+fn live(seed: u64, world: &mut World) -> Cause {
+    let life = AssertUnwindSafe(|| {
+        let end = world.run();
+        world.judge(end);
+        end.cause
+    });
+    catch_unwind(life).unwrap_or_else(|panic| {
+        eprintln!("the failing seed is {seed}: SIMULATION_SEED={seed} cargo test -p websockify-tunnel");
+        resume_unwind(panic)
+    })
 }
 
 /// How many kinds of a cause there are, the timeouts of either side apart.
@@ -95,7 +86,25 @@ fn from_environment(name: &str) -> Option<u64> {
 #[test]
 fn a_goodbye_does_not_wait_for_memory() {
     for seed in 0..200 {
-        live(plan::goodbye_without_memory(seed));
+        live(seed, &mut plan::goodbye_without_memory(seed));
+    }
+}
+
+#[test]
+fn a_turn_is_as_short_for_small_frames_as_for_large_ones() {
+    for seed in 0..40 {
+        let mut world = plan::flood(seed);
+        live(seed, &mut world);
+        assert!(world.yields > 0, "all in one turn");
+    }
+}
+
+#[test]
+fn a_turn_is_as_short_for_small_reads_as_for_large_ones() {
+    for seed in 0..40 {
+        let mut world = plan::drops(seed);
+        live(seed, &mut world);
+        assert!(world.yields > 0, "all in one turn");
     }
 }
 

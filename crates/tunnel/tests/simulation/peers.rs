@@ -38,7 +38,7 @@ pub(crate) struct Line {
     flight_start: usize,
     /// When the next act or piece is due.
     due: Option<Msec>,
-    largest_piece: usize,
+    pub(crate) largest_piece: usize,
     random: Random,
 }
 

@@ -78,6 +78,42 @@ pub(crate) fn goodbye_without_memory(seed: u64) -> World {
     World::new(client, target, Tunnel::new(0, Encoding::Binary, None), limits(random), memory)
 }
 
+/// A client that says very much in very small frames, all at once.
+pub(crate) fn flood(seed: u64) -> World {
+    let random = &mut Random(seed);
+    let opcodes = random.pick(&[[2, 2], [9, 9], [10, 10], [9, 2], [10, 9]]);
+    let body = random.pick(&[0, 0, 1]);
+    let frames = (0..50_000).map(|at| {
+        let payload = random.bytes(body);
+        (0, Act::Say(speech::single(random, opcodes[at % 2], &payload)))
+    });
+    let script = frames.collect();
+    eager(random, script, Script::new())
+}
+
+/// A target each of whose bytes is read by itself.
+pub(crate) fn drops(seed: u64) -> World {
+    let random = &mut Random(seed);
+    let said = random.bytes(2_000);
+    let mut world = eager(random, Script::new(), Script::from([(1, Act::Say(Words::raw(said)))]));
+    world.target.socket.largest_read = 1;
+    world
+}
+
+/// Two peers that take everything at once, and say all of it at once.
+fn eager(random: &mut Random, says: Script, target_says: Script) -> World {
+    let mut client = client(random, Encoding::Binary, Trigger::Edge, (says, 100_000_000));
+    client.appetite = Appetite::hearty();
+    client.line.largest_piece = usize::MAX;
+    client.end.socket.balks = 0;
+    let mut target = target(random, Trigger::Edge, (target_says, 100_000_000));
+    target.appetite = Appetite::hearty();
+    target.line.largest_piece = usize::MAX;
+    target.socket.balks = 0;
+    let memory = Memory::new(random.pick(&[1024, 4096, 49_152]));
+    World::new(client, target, Tunnel::new(0, Encoding::Binary, None), limits(random), memory)
+}
+
 /// Pauses of a peer: mostly none, sometimes some, and now and then one in which timeouts pass.
 fn pause(random: &mut Random) -> Msec {
     match random.below(100) {

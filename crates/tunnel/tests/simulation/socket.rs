@@ -48,6 +48,11 @@ pub(crate) struct Socket {
     /// How many bytes ever arrived, and how many of them the pump has read.
     pub(crate) arrived: usize,
     pub(crate) read: usize,
+    /// How many times the pump has read, and written.
+    pub(crate) reads: usize,
+    pub(crate) writes: usize,
+    /// The most that a read gives.
+    pub(crate) largest_read: usize,
     /// All that the pump wrote.
     pub(crate) wrote: Vec<u8>,
     /// The pump has more to write than there was room for.
@@ -79,7 +84,7 @@ pub(crate) struct Socket {
     /// What was offered when a send came to nothing: the same must be offered again.
     refused: Option<(usize, Vec<u8>)>,
     /// How often of a hundred times a send comes to nothing though there is room, as a TLS library's may.
-    balks: usize,
+    pub(crate) balks: usize,
 }
 
 impl Socket {
@@ -89,6 +94,9 @@ impl Socket {
             times: Times::default(),
             arrived: 0,
             read: 0,
+            reads: 0,
+            writes: 0,
+            largest_read: usize::MAX,
             wrote: Vec::new(),
             owed: false,
             send_failed: false,
@@ -281,6 +289,7 @@ impl Stream for Socket {
         assert!(!room.is_empty(), "recv without room");
         assert!(!self.end_read, "recv after the end");
         assert!(self.readable, "recv on a guess");
+        self.reads += 1;
         if self.inbox_len() == 0 {
             self.readable = false;
             self.end_read = self.end.is_some();
@@ -290,7 +299,7 @@ impl Stream for Socket {
                 Some(Last::Reset) => Io::Error,
             };
         }
-        let most = room.len().min(self.inbox_len());
+        let most = room.len().min(self.inbox_len()).min(self.largest_read);
         let len = if self.random.chance(15) { 1 + self.random.below(most) } else { most };
         room[..len].copy_from_slice(&self.inbox[self.inbox_start..][..len]);
         self.inbox_start += len;
@@ -304,6 +313,7 @@ impl Stream for Socket {
         assert!(!bytes.is_empty(), "send of nothing");
         assert!(self.writable, "send on a guess");
         assert!(!self.send_failed, "send after a failure");
+        self.writes += 1;
         if let Some((address, refused)) = self.refused.take() {
             assert_eq!(address, bytes.as_ptr().addr(), "a refused range has moved");
             assert!(bytes.starts_with(&refused), "a refused range has changed");

@@ -65,6 +65,11 @@ impl Spoken {
         self.pings.extend(words.ping.iter().map(|body| (self.written, body.clone())));
     }
 
+    /// How many frames begin within the first `len` bytes of the wire.
+    pub(crate) fn frames_in(&self, len: usize) -> usize {
+        self.atoms.partition_point(|atom| atom.start < len)
+    }
+
     /// Whether a header or a control frame is cut in two behind the first `len` bytes of the wire.
     pub(crate) fn is_cut_at(&self, len: usize) -> bool {
         let next = self.atoms.partition_point(|atom| atom.end <= len);
@@ -97,6 +102,15 @@ pub(crate) fn messages(random: &mut Random, encoding: Encoding) -> Vec<Words> {
         }
     }
     words
+}
+
+/// A frame that is a message of its own.
+pub(crate) fn single(random: &mut Random, opcode: u8, payload: &[u8]) -> Words {
+    if opcode >= 8 {
+        return Words::control(random, opcode, payload);
+    }
+    let wire = frame(random, true, opcode, payload);
+    Words { atom: wire.len() - payload.len(), wire, payload: payload.to_vec(), ..Words::default() }
 }
 
 fn message(random: &mut Random, encoding: Encoding, payload: &[u8], words: &mut Vec<Words>) {

@@ -44,6 +44,8 @@ pub(crate) struct World {
     pub(crate) fault_code: Option<u16>,
     pub(crate) shutdown_at: Option<Msec>,
     pub(crate) turns: u64,
+    /// How many of them were left unfinished.
+    pub(crate) yields: usize,
     /// When payload last went in or out.
     pub(crate) payload_at: Msec,
     pub(crate) found: Option<Found>,
@@ -55,8 +57,11 @@ pub(crate) struct World {
 /// A client that takes a ping byte by byte and never says a word could stay for ever.
 const LONGEST: Msec = 10_000_000;
 
-/// The most a turn moves, but for the rest of its last round: each direction reads a buffer and sends it.
+/// The work of a turn, but for the rest of its last round: each direction reads a buffer and sends it.
 const TURN: usize = 1024 * 1024;
+/// What a frame and a round over both directions cost, in bytes moved.
+const FRAME: usize = 64;
+const ROUND: usize = 4096;
 
 impl World {
     pub(crate) fn new(
@@ -77,6 +82,7 @@ impl World {
             fault_code: None,
             shutdown_at: None,
             turns: 0,
+            yields: 0,
             payload_at: 0,
             found: None,
             failed: false,
@@ -138,9 +144,13 @@ impl World {
     /// One turn of the pump, and what must be true behind it.
     fn turn(&mut self) -> Option<End> {
         let before = self.standing();
+        let before_it = self.effort();
         let (turn, moved) = self.drive();
-        let most = TURN + 5 * self.memory.size() + 4096;
-        assert!(moved <= most, "a turn of {moved} bytes");
+        let [frames, reads, writes] = std::array::from_fn(|at| self.effort()[at] - before_it[at]);
+        let buffer = self.memory.size();
+        assert!(moved <= TURN + 5 * buffer + 4096, "a turn of {moved} bytes");
+        assert!(frames * FRAME <= TURN + buffer / 6 * FRAME, "a turn of {frames} frames");
+        assert!(reads <= 2 * (TURN / ROUND + 1), "a turn of {reads} reads");
         self.yielded = turn == Turn::Yield;
         match turn {
             Turn::Ended(end) => {
@@ -148,7 +158,10 @@ impl World {
                 return Some(end);
             }
             Turn::Yield => {
-                assert!(moved >= TURN, "a turn cut short after {moved} bytes");
+                self.yields += 1;
+                // In a few rounds something ends and nothing moves.
+                let work = moved + (frames + reads) * FRAME + (reads + writes + 8) * ROUND;
+                assert!(work >= TURN, "a turn cut short after {moved} bytes, {frames} frames");
                 self.note_cause(before, self.tunnel.end_now().cause, self.failed);
             }
             Turn::Wait(at) => {
@@ -187,6 +200,13 @@ impl World {
             self.payload_at = self.now;
         }
         (turn, self.moved() - before.0)
+    }
+
+    /// Frames that the pump has met, its reads and its writes.
+    fn effort(&self) -> [usize; 3] {
+        let (client, target) = (&self.client.end.socket, &self.target.socket);
+        let frames = self.client.end.spoken.frames_in(client.read);
+        [frames, client.reads + target.reads, client.writes + target.writes]
     }
 
     fn moved(&self) -> usize {

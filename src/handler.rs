@@ -76,7 +76,7 @@ impl Tenant for Session {
 
     fn on_event(&self, request: Request, upstream: Upstream) {
         fault::place(self.conf, "event");
-        tunnel::drive(self, request, upstream);
+        tunnel::on_event(self, request, upstream);
     }
 
     fn on_quit(&self, request: Request, upstream: Upstream) {

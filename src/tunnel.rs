@@ -54,8 +54,29 @@ fn send_at_once(request: Request, upstream: Upstream) -> bool {
         || (request.connection().set_nodelay() && upstream.connection().is_some_and(|it| it.set_nodelay()))
 }
 
-/// One turn, on whatever news: a connection is ready, or the timer has fired.
-pub(crate) fn drive(session: &Session, request: Request, upstream: Upstream) {
+/// A connection has news, or the timer has fired. A tunnel that left its turn unfinished waits for its next: there may
+/// be four events for it before, and others that wait for their first.
+pub(crate) fn on_event(session: &Session, request: Request, upstream: Upstream) {
+    let is_closing =
+        request.connection().is_closing() || upstream.connection().is_some_and(|it| it.is_closing());
+    if !is_closing && upstream.is_posted() {
+        let_others_go(session, upstream);
+    } else {
+        drive(session, request, upstream);
+    }
+}
+
+/// The next turn comes after those of all others that have news.
+fn let_others_go(session: &Session, upstream: Upstream) {
+    // Without a timer of its session's, a worker that is to go would not wait for it.
+    if let Some(timer) = upstream.timer() {
+        timer.set(now() + session.conf.limits().read_timeout);
+    }
+    upstream.post_next();
+}
+
+/// One turn, on whatever news.
+fn drive(session: &Session, request: Request, upstream: Upstream) {
     let (client, Some(target), Some(timer)) = (request.connection(), upstream.connection(), upstream.timer())
     else {
         return;
@@ -66,11 +87,7 @@ pub(crate) fn drive(session: &Session, request: Request, upstream: Upstream) {
     }
     match turn(session, request, upstream) {
         Some(Turn::Wait(deadline)) => timer.set(deadline),
-        Some(Turn::Yield) => {
-            // Without a timer of its session's, a worker that is to go would not wait for it.
-            timer.set(now() + session.conf.limits().read_timeout);
-            upstream.post_next();
-        }
+        Some(Turn::Yield) => let_others_go(session, upstream),
         Some(Turn::Ended(end)) => return finish(request, end),
         None => return,
     }

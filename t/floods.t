@@ -8,7 +8,7 @@ use Time::HiRes qw(time);
 use WebsockifyTest;
 use WebsockifyTest::Frame qw(encode);
 use WebsockifyTest::Proc qw(memory_of);
-use WebsockifyTest::Util qw(pattern_md5 readable);
+use WebsockifyTest::Util qw(await pattern_md5 readable slurp unread);
 
 use constant {
     GROWS => 3_000_000,    # bytes: a few buffers, and what the allocator keeps
@@ -134,3 +134,29 @@ flooded_gets($t, 150_000);
 my @all = (frames(20, opcode => 9, payload => 'x'), frames(20, opcode => 10), frames(20, opcode => 2),
     frames(20, opcode => 2, payload => 'x'), frames(1, opcode => 2, fin => 0) . frames(20, opcode => 0, fin => 0) . frames(1, opcode => 0));
 withstands($t, join('', @all) x 1_000, clients => 20, grows => 20 * 200_000 + GROWS);
+
+=== TEST 8: a turn is as short for small frames as for large ones
+Each flood is in nginx's sockets before nginx may go on, and ends with a fault; another client's fault comes last, and is
+seen first: no flood is read to its end in one turn.
+--- config
+listen 127.0.0.1:%%LARGE_PORT%% rcvbuf=200k;
+websockify_buffer_size 4k;
+location /websockify { websockify_pass %%vnc%%; }
+location /flooded    { websockify_pass %%flooded%%; }
+--- steps
+my ($worker) = $t->nginx->workers;
+my @flooder  = map { $t->client('/flooded', port => $t->port('LARGE_PORT')) } 1 .. 5;
+my $other    = $t->client;
+kill 'STOP', $worker;
+await 'nginx to stop', sub { slurp("/proc/$worker/stat") =~ /\) T / };
+my $flood = frames(25_000, opcode => 2) . (WebsockifyTest::Frame::parse_frames('binary unmasked "x"'))[0];
+for my $client (@flooder) {
+    $client->send_bytes($flood);
+    my ($here, $there) = $client->stream->_ports;
+    await 'the flood to arrive', sub { unread($there, $here) == length $flood };
+}
+$other->send('binary unmasked "x"');
+kill 'CONT', $worker;
+$_->expect('close 1002 qr/mask/') for $other, @flooder;
+my @order = $t->nginx->error_log =~ /client sent unmasked frame .* request: "GET (\S+)/g;
+is $order[0], '/websockify', "first of @order";

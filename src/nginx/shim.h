@@ -332,6 +332,12 @@ wsk_event_post(ngx_event_t *ev)
     ngx_post_event(ev, &ngx_posted_events);
 }
 
+static inline unsigned
+wsk_event_is_posted(const ngx_event_t *ev)
+{
+    return ev->posted;
+}
+
 static inline void
 wsk_event_delete_posted(ngx_event_t *ev)
 {

@@ -119,6 +119,12 @@ impl Upstream {
         }
     }
 
+    /// Whether `on_event` will be called for [`Upstream::post_next`], or because nginx has kept news of the target back.
+    pub(crate) fn is_posted(self) -> bool {
+        // SAFETY: an open connection has a write event.
+        self.connection().is_some_and(|c| unsafe { shim::wsk_event_is_posted((*c.as_ptr()).write) != 0 })
+    }
+
     /// Counts bytes from the target, for `$upstream_bytes_received`.
     pub(crate) fn count_received(self, len: usize) {
         // SAFETY: a connected upstream has a state.

@@ -25,17 +25,14 @@ my $sessions = $ENV{SOAK_SESSIONS} || 2000;
 my $settled = $length > 180 ? 60 : $length / 3;
 my $window  = $length > 180 ? 30 : $length / 6;
 my @reloads = map { $length * $_ / 5 } 2, 2.5, 3;
-# In the shortest form the target is away twice.
-my $restart = int($length > 180 ? 60 : $length / 3) + 1;
+# Not where it is looked at: for a moment there are hardly any sessions then.
+my $restart = int($length > 180 ? 100 : $length / 4) + 1;
 
 my $scene = WebsockifyTest::Scene->new({ name => 'soak', sections => { log_level => 'notice' } });
 my $load  = WebsockifyTest::Program->start('load',
     [ $driver, $scene->port, $sessions, int $length, $restart ]);
-my $target = $load->await_output(qr/^target (\d+)$/m);
-$scene->nginx->configure($scene->conf(config => <<~"END") =~ s/worker_connections 2048/worker_connections 9000/r);
-    access_log off;
-    location / { websockify_pass 127.0.0.1:$target; websockify_ping_interval 2s; }
-    END
+my @targets = split ' ', $load->await_output(qr/^targets ([\d ]+)$/m);
+$scene->nginx->configure(conf());
 my $start = time;
 $scene->start;
 
@@ -71,6 +68,17 @@ is @bad, 0, 'nothing bad is in the error log' or diag(join "\n", splice @bad, 0,
 my $errors = () = $scene->nginx->error_log =~ /\[error\]/g;
 diag "$errors lines of errors, as of a target that is away";
 done_testing;
+
+# After a restart of the target all sessions come back at once, and shall find a place in the queues: a connection that
+# the kernel has to turn away is reset in the middle of its handshake.
+sub conf () {
+    my $servers = join ' ', map { "server 127.0.0.1:$_ max_fails=0;" } @targets;
+    my $conf = $scene->conf(http_config => "upstream target { $servers }", config => <<~'END');
+        access_log off;
+        location / { websockify_pass target; websockify_ping_interval 2s; }
+        END
+    return $conf =~ s/worker_connections 2048/worker_connections 9000/r =~ s/(listen 127\.0\.0\.1:\d+)/$1 backlog=4096/r;
+}
 
 # Of all workers together.
 sub sample ($at) {

@@ -1,7 +1,7 @@
 //! `soak`: sessions of every behaviour through an nginx, and the target behind it, for as long as is said.
 //!
-//! Driven by `scripts/soak`, which looks after nginx meanwhile. It prints `target PORT` first, and at the end a line for
-//! each behaviour and each failure.
+//! Driven by `scripts/soak`, which looks after nginx meanwhile. It prints `targets PORT...` first, and at the end a line
+//! for each behaviour and each failure.
 
 use std::collections::HashMap;
 use std::io::{self, Read, Write};
@@ -22,6 +22,8 @@ use websockify_tools::client::{Event, Keys, Receiver, Sender};
 const STACK: usize = 128 * 1024;
 /// How long anything that a session waits for may take.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How many ports the target has: each has a queue of 128, and after a restart all sessions come back at once.
+const PORTS: usize = 16;
 /// How long the target is away when it restarts.
 const AWAY: Duration = Duration::from_millis(300);
 /// Bytes of a bulk transfer.
@@ -49,12 +51,13 @@ type Behaviour = fn(&mut Session) -> Result<(), Fault>;
 struct World {
     /// Odd while the target is away.
     epoch: AtomicU64,
-    /// The target's listener is to go.
+    /// The target's listeners are to go.
     away: AtomicBool,
     stop: AtomicBool,
     random: AtomicU64,
     counts: Mutex<HashMap<(&'static str, &'static str), u64>>,
     failures: Mutex<Vec<String>>,
+    accepted: AtomicU64,
     /// The target's open connections.
     served: Mutex<HashMap<u64, TcpStream>>,
 }
@@ -78,16 +81,15 @@ fn main() -> ExitCode {
 
 fn run(port: u16, sessions: u64, length: Duration, restart: Duration) -> Result<bool, Fault> {
     let world = Arc::new(World::default());
-    let listener = TcpListener::bind(("127.0.0.1", 0))?;
-    let target = listener.local_addr()?.port();
-    println!("target {target}");
+    let mut target = Target::start(&world, &[0; PORTS])?;
+    let ports: Vec<_> = target.ports().map(|port| port.to_string()).collect();
+    println!("targets {}", ports.join(" "));
     let start = Instant::now();
-    let mut serving = serve(&world, listener)?;
     let mut clients = Vec::new();
     for number in 0..sessions {
         let world = Arc::clone(&world);
         clients.push(spawn(move || live(&world, port))?);
-        // As many in a second as nobody's backlog overflows from.
+        // A thousand in a second.
         if number % 20 == 19 {
             thread::sleep(Duration::from_millis(20));
         }
@@ -96,7 +98,7 @@ fn run(port: u16, sessions: u64, length: Duration, restart: Duration) -> Result<
     while start.elapsed() < length {
         thread::sleep(Duration::from_millis(100));
         if Instant::now() >= next {
-            serving = restart_target(&world, target, serving)?;
+            target = target.restart(&world)?;
             next += restart;
         }
     }
@@ -104,7 +106,7 @@ fn run(port: u16, sessions: u64, length: Duration, restart: Duration) -> Result<
     for client in clients {
         let _ = client.join();
     }
-    stop_target(&world, target, serving);
+    target.stop(&world);
     Ok(report(&world))
 }
 
@@ -242,6 +244,19 @@ impl<'w> Session<'w> {
         }
     }
 
+    fn expect_pong(&mut self, payload: &[u8]) -> Result<(), Fault> {
+        loop {
+            match self.receiver.receive()? {
+                Event::Pong(pong) if pong == payload => return Ok(()),
+                Event::Ping(payload) => {
+                    let payload = payload.to_vec();
+                    self.sender.send(Opcode::Pong, &payload)?;
+                }
+                other => return Err(format!("{other:?} instead of a pong").into()),
+            }
+        }
+    }
+
     fn close(&mut self) -> Result<(), Fault> {
         self.sender.close(Some(CloseCode::NORMAL), "")?;
         loop {
@@ -328,10 +343,7 @@ fn pings(session: &mut Session) -> Result<(), Fault> {
     for round in 0..10_u8 {
         let payload = vec![round; usize::from(round) * 12];
         session.sender.send(Opcode::Ping, &payload)?;
-        match session.receiver.receive()? {
-            Event::Pong(pong) if pong == payload => {}
-            other => return Err(format!("{other:?} instead of a pong").into()),
-        }
+        session.expect_pong(&payload)?;
         session.world.rest(600);
     }
     session.close()
@@ -352,24 +364,63 @@ fn vanishing(session: &mut Session) -> Result<(), Fault> {
 
 // The target.
 
+/// Each port it listens at, and the thread that does.
+struct Target(Vec<(u16, thread::JoinHandle<()>)>);
+
+impl Target {
+    /// Listens at these ports, 0 for one that is free.
+    fn start(world: &Arc<World>, ports: &[u16]) -> io::Result<Self> {
+        let serving = ports.iter().map(|&port| {
+            let listener = TcpListener::bind(("127.0.0.1", port))?;
+            Ok((listener.local_addr()?.port(), serve(world, listener)?))
+        });
+        serving.collect::<io::Result<_>>().map(Self)
+    }
+
+    fn ports(&self) -> impl Iterator<Item = u16> + '_ {
+        self.0.iter().map(|&(port, _)| port)
+    }
+
+    fn restart(self, world: &Arc<World>) -> io::Result<Self> {
+        let ports: Vec<_> = self.ports().collect();
+        world.epoch.fetch_add(1, Ordering::SeqCst);
+        self.stop(world);
+        thread::sleep(AWAY);
+        let target = Self::start(world, &ports)?;
+        world.epoch.fetch_add(1, Ordering::SeqCst);
+        Ok(target)
+    }
+
+    fn stop(self, world: &World) {
+        world.away.store(true, Ordering::SeqCst);
+        for (port, serving) in self.0 {
+            // A connection of our own has the listener look up.
+            let _ = TcpStream::connect(("127.0.0.1", port));
+            let _ = serving.join();
+        }
+        for (_, stream) in lock(&world.served).drain() {
+            let _ = stream.shutdown(Shutdown::Both);
+        }
+        world.away.store(false, Ordering::SeqCst);
+    }
+}
+
 fn serve(world: &Arc<World>, listener: TcpListener) -> io::Result<thread::JoinHandle<()>> {
     let world = Arc::clone(world);
     spawn(move || {
-        for (number, stream) in (0..).zip(listener.incoming()) {
+        for stream in listener.incoming() {
             if world.away.load(Ordering::SeqCst) {
                 break;
             }
             let Ok(stream) = stream else { continue };
             let Ok(clone) = stream.try_clone() else { continue };
+            let number = world.accepted.fetch_add(1, Ordering::Relaxed);
             lock(&world.served).insert(number, clone);
             let world = Arc::clone(&world);
             let _ = spawn(move || {
                 let _ = obey(stream);
                 lock(&world.served).remove(&number);
             });
-        }
-        for (_, stream) in lock(&world.served).drain() {
-            let _ = stream.shutdown(Shutdown::Both);
         }
     })
 }
@@ -414,26 +465,4 @@ fn obey(mut stream: TcpStream) -> io::Result<()> {
         },
     }
     Ok(())
-}
-
-fn restart_target(
-    world: &Arc<World>,
-    port: u16,
-    serving: thread::JoinHandle<()>,
-) -> Result<thread::JoinHandle<()>, Fault> {
-    world.epoch.fetch_add(1, Ordering::SeqCst);
-    stop_target(world, port, serving);
-    thread::sleep(AWAY);
-    let listener = TcpListener::bind(("127.0.0.1", port))?;
-    let serving = serve(world, listener)?;
-    world.epoch.fetch_add(1, Ordering::SeqCst);
-    Ok(serving)
-}
-
-/// A connection of our own has the listener look up.
-fn stop_target(world: &World, port: u16, serving: thread::JoinHandle<()>) {
-    world.away.store(true, Ordering::SeqCst);
-    let _ = TcpStream::connect(("127.0.0.1", port));
-    let _ = serving.join();
-    world.away.store(false, Ordering::SeqCst);
 }

@@ -4,7 +4,7 @@
 #   NGINX_SOURCE=/its/path  where the source of an nginx that is no Debian package is unpacked
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all fuzz test-asan test-valgrind soak bench demo clean
+.PHONY: help build install check unit test test-all fuzz fuzz-short test-asan test-valgrind soak soak-short bench demo clean
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
@@ -36,6 +36,9 @@ test-all: ## the slow ones as well: nginx's own configure, the vendored nginx
 fuzz: ## fuzz the protocol and the tunnel (FUZZ_SECONDS=60 for each target)
 	@scripts/fuzz
 
+fuzz-short: ## the kept corpus, and as much more as takes a few seconds
+	@scripts/fuzz --short
+
 test-asan: ## t/*.t under AddressSanitizer
 	@scripts/test-asan
 
@@ -44,6 +47,9 @@ test-valgrind: ## a part of t/*.t under valgrind
 
 soak: ## 2,000 sessions of every behaviour for half an hour (SOAK_SECONDS=1800 SOAK_SESSIONS=2000)
 	@scripts/soak
+
+soak-short: ## the same with 300 sessions, for a minute
+	@scripts/soak --short
 
 bench: ## measure, beside nginx's stream proxy and others (BENCH="--baseline main download")
 	@scripts/bench $(BENCH)

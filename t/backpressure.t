@@ -1,5 +1,6 @@
-# "Room is the backpressure": either side may stop reading. nginx's memory then does not grow, its processor's time
-# stands still, the other sessions do not notice, and all goes on where it stopped.
+# "Room is the backpressure": either side may stop reading for minutes, timeouts permitting (t/defaults.t has those). nginx's
+# memory then does not grow, its processor's time stands still, the other sessions do not notice, and all goes on where it
+# stopped.
 
 use v5.36;
 use lib 't/lib';
@@ -14,13 +15,13 @@ use constant {
     SIZE   => 24_000_000,    # more than all that is between can hold
     GROWS  => 3_000_000,     # what a few buffers, and the allocator, may take
     WORKS  => 0.1,           # seconds of the processor meanwhile
-    WAITS  => 1.5,           # seconds
+    WAITS  => 5,             # seconds, 60 of nginx's in each
 };
 
 defaults(
     targets => "up (rcvbuf 4096): pauses, swallows\ndown: waits, streams 24_000_000, swallows\nvnc: echoes",
     config  => <<~'END',
-        websockify_send_timeout 60s; websockify_read_timeout 60s;
+        websockify_send_timeout 1h; websockify_read_timeout 1h; websockify_ping_interval 0;
         location /up   { websockify_pass %%up%%; }
         location /down { websockify_pass %%down%%; }
         location /websockify { websockify_pass %%vnc%%; }
@@ -71,11 +72,13 @@ sub both_stop ($t) {
 
 __DATA__
 
-=== TEST 1: either side stops reading for a while
+=== TEST 1: either side stops reading for five minutes
+--- speed: 60
 --- steps
 both_stop($t);
 
 === TEST 2: over TLS
+--- speed: 60
 --- tls
 --- steps
 both_stop($t);

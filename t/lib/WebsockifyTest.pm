@@ -25,7 +25,7 @@ $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
 my %SECTION = map { $_ => 1 } qw(
     config http_config main_config events_config load_modules without_module workers master_process log_level log_format
-    tls targets dns files before
+    speed tls targets dns files before
     request more_headers raw_request handshake early_frames dialogue steps
     error_code response_headers response_body response_body_like no_response
     error_log no_error_log access_log target_connections
@@ -212,6 +212,10 @@ Files of F</usr/lib/nginx/modules> to load after the module under test, in order
 =item workers, master_process, log_level, log_format
 
 1, on, info and nginx's combined where not given.
+
+=item speed
+
+How many times as fast as the world's nginx's clock runs: its timeouts of minutes pass in seconds.
 
 =item tls
 

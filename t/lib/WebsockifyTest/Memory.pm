@@ -4,12 +4,10 @@ package WebsockifyTest::Memory;
 
 use v5.36;
 use Carp qw(croak);
-use File::Basename qw(dirname);
 use File::Temp ();
 use WebsockifyTest::Nginx;
-use WebsockifyTest::Program;
+use WebsockifyTest::Preload;
 
-use constant SOURCE => dirname(__FILE__) . '/../../support/failing-malloc.c';
 use constant MEMBERS => qw(pid from count size calls failed live);
 
 # Has every nginx that this file starts begin with the library. Skips the whole file where it cannot be made.
@@ -21,16 +19,9 @@ sub new ($class) {
 
     my @words = ("FAILING_MALLOC=$self->{orders}");
     # An nginx with the address sanitizer has to be linked with it: scripts/test-asan.
-    push @words, "LD_PRELOAD=$files/failing-malloc.so" unless $ENV{TEST_NGINX_FAILING_MALLOC};
-    $self->_compile("$files/failing-malloc.so") unless $ENV{TEST_NGINX_FAILING_MALLOC};
+    push @words, 'LD_PRELOAD=' . WebsockifyTest::Preload::library('failing-malloc') unless $ENV{TEST_NGINX_FAILING_MALLOC};
     $ENV{TEST_NGINX_BINARY} = join ' ', 'env', @words, WebsockifyTest::Nginx::binary();
     return $self;
-}
-
-sub _compile ($self, $library) {
-    my @command = (qw(cc -O1 -g -fno-builtin -fPIC -shared -o), $library, SOURCE);
-    my $said = qx(@command 2>&1);
-    WebsockifyTest::Program::skip_or_die("no failing malloc to be had: $said") if $? != 0;
 }
 
 # Counts the allocations of one process from here on, and fails none.

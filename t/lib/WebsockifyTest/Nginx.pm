@@ -30,8 +30,11 @@ sub new ($class, $name) {
     my $parent = $ENV{TEST_NGINX_SERVROOT} || ($ENV{TMPDIR} || '/tmp');
     my $prefix = sprintf '%s/websockify-test-%d/%02d', $parent, $$, ++$number;
     make_path("$prefix/logs", "$prefix/html");
-    return bless { prefix => $prefix, owner => $$, sockets => {} }, $class;
+    return bless { prefix => $prefix, owner => $$, sockets => {}, run_by => [] }, $class;
 }
+
+# Words to stand before its command.
+sub run_by ($self, @words) { $self->{run_by} = \@words }
 
 sub prefix ($self) { $self->{prefix} }
 sub pid    ($self) { $self->{pid} }
@@ -85,7 +88,7 @@ sub _run ($self, @arguments) {
     open STDIN,  '<', '/dev/null';
     open STDOUT, '>', "$self->{prefix}/logs/stdout";
     open STDERR, '>', "$self->{prefix}/logs/stderr";
-    my @command = (binary, '-p', "$self->{prefix}/", '-c', $self->conf, '-e', $self->error_log_path, @arguments);
+    my @command = ($self->{run_by}->@*, binary, '-p', "$self->{prefix}/", '-c', $self->conf, '-e', $self->error_log_path, @arguments);
     { no warnings 'exec'; exec @command }
     print {*STDERR} "cannot run $command[0]: $!\n";
     POSIX::_exit(127);

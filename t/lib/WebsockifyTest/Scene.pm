@@ -9,12 +9,14 @@ use File::Basename qw(dirname);
 use File::Path qw(make_path);
 use WebsockifyTest::Client;
 use WebsockifyTest::Nginx;
+use WebsockifyTest::Preload;
 use WebsockifyTest::Targets;
 use WebsockifyTest::Util qw(slurp);
 
 sub new ($class, $block) {
     my $self = bless { block => $block, clients => [] }, $class;
     $self->{nginx}   = WebsockifyTest::Nginx->new($block->{name});
+    $self->nginx->run_by(WebsockifyTest::Preload::fast_clock($block->{sections}{speed})) if $block->{sections}{speed};
     $self->{targets} = WebsockifyTest::Targets->start(
         $block->{sections}{targets}, $self->nginx->prefix, $block->{sections}{dns});
     $self->_write_files;

@@ -41,7 +41,7 @@ my $browser = WebsockifyTest::Program->start('node', [
     'node', "$here/session.mjs", $typed,
     'http://127.0.0.1:' . $scene->port . '/page.html', 'https://127.0.0.1:' . $scene->port('TLS_PORT') . '/page.html',
 ]);
-$browser->pass_on_checks(60);
+$browser->pass_on_checks(300);
 
 # A session is logged when it has ended.
 my $line = qr{"GET /websockify HTTP/1\.1" (\d+) };

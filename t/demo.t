@@ -90,7 +90,7 @@ sub begin (%settings) {
 sub browse ($demo, @password) {
     WebsockifyTest::Program->start('node', [
         'node', "$FindBin::Bin/browser/demo.mjs", $demo->{url}, "$demo->{notes}", @password,
-    ])->pass_on_checks(60);
+    ])->pass_on_checks(300);
 }
 
 sub stops ($demo, $signal) {

@@ -1,4 +1,4 @@
-# Sessions of random life, several at once: "Nothing lost, nothing twice". WEBSOCKIFY_TEST_LIVES says how many (2000), and
+# Sessions of random life, several at once: "Nothing lost, nothing twice". WEBSOCKIFY_TEST_LIVES says how many (10,000), and
 # WEBSOCKIFY_TEST_SEED where their seeds begin; a life is lived again with that seed and one life.
 
 use v5.36;
@@ -10,7 +10,7 @@ use WebsockifyTest::Proc qw(descriptors_of memory_of);
 use WebsockifyTest::Util qw(await);
 
 use constant {
-    LIVES   => $ENV{WEBSOCKIFY_TEST_LIVES} || 2000,
+    LIVES   => $ENV{WEBSOCKIFY_TEST_LIVES} || 10_000,
     SEED    => $ENV{WEBSOCKIFY_TEST_SEED}  || 1,
     AT_ONCE => 10,         # in each of two processes
     GROWS   => 1_500_000,  # bytes that the allocator may keep: less than one for each session would be

@@ -175,3 +175,26 @@ for my $client (@clients) {
 note "$alive of 20 are alive";
 --- error_log
 exited on signal 9
+
+=== TEST 13: 500 sessions with traffic live through two reloads untouched
+Each has half a frame on its way in whenever the workers change, and an echo on its way out.
+--- workers: 2
+--- steps
+my @clients = map { $t->client } 1 .. 500;
+my @old;
+for my $round (1 .. 2) {
+    my ($frame) = WebsockifyTest::Frame::parse_frames("binary mask 00000000 pattern(1000, $round)");
+    $_->send_bytes(substr $frame, 0, 500) for @clients;
+    push @old, $t->nginx->reload;
+    $_->send_bytes(substr($frame, 500) . $frame) for @clients;
+    $_->expect("binary pattern(1000, $round) . pattern(1000, $round)") for @clients;
+}
+for my $client (@clients) {
+    $client->send('close 1000');
+    $client->expect('close 1000');
+    $client->close;
+}
+$t->nginx->await_worker_end(@old);
+pass 'all of them';
+--- target_connections
+vnc: 500

@@ -2,7 +2,8 @@
 
 import { chromium } from "playwright-core";
 
-const PATIENCE = 15000;
+// On a machine that does other things as well, a browser may take its time.
+const PATIENCE = 60000;
 
 export async function launch(viewport) {
   const browser = await chromium.launch({

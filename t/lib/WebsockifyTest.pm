@@ -351,7 +351,7 @@ The module, F<build/ngx_http_websockify_module.so> where not set; empty where ng
 
 =item TEST_NGINX_TIMEOUT
 
-Seconds that any one wait may last: 10.
+Seconds that any one wait may last: 30.
 
 =item TEST_NGINX_LOG_LEVEL, TEST_NGINX_SERVROOT, TEST_NGINX_SERVROOT_KEEP
 
@@ -359,7 +359,7 @@ The error log's level, where a block does not say; the directory for the prefixe
 
 =item WEBSOCKIFY_TEST_LIVES, WEBSOCKIFY_TEST_SEED
 
-How many sessions F<t/random-life.t> lives, 2000; and the first one's seed, 1.
+How many sessions F<t/random-life.t> lives, 10,000; and the first one's seed, 1.
 
 =item WEBSOCKIFY_TEST_REQUIRE_ALL
 

@@ -22,8 +22,8 @@ use constant {
     NAP            => 0.001,
 };
 
-# Seconds any one wait may last; a sanitizer or valgrind wants more than the default.
-sub time_limit () { $ENV{TEST_NGINX_TIMEOUT} || 10 }
+# Seconds any one wait may last, on a machine that has other things to do; a sanitizer or valgrind wants more yet.
+sub time_limit () { $ENV{TEST_NGINX_TIMEOUT} || 30 }
 
 # Asks `$condition` until it answers true, and returns that answer; dies naming `$what` when the time is up.
 sub await ($what, $condition, $limit = time_limit) {

@@ -2,6 +2,7 @@
 //!
 //! Each subject has a file in `conf/`, with its part of the table of directives.
 
+pub(crate) mod access;
 pub(crate) mod connect;
 pub(crate) mod main;
 pub(crate) mod token;
@@ -10,8 +11,9 @@ pub(crate) mod tunnel;
 use nginx_sys::{ngx_msec_t, ngx_str_t};
 use websockify_tunnel::Limits;
 
-use crate::nginx::conf::{Answer, ComplexValue, Conf, UpstreamConf};
+use crate::nginx::conf::{Answer, ComplexValue, Conf, Place, UpstreamConf};
 use crate::nginx::upstream::Group;
+use access::AccessConf;
 use token::TokenConf;
 use tunnel::TunnelConf;
 
@@ -25,8 +27,8 @@ const DEFAULT_TIMEOUT: ngx_msec_t = 60_000;
 pub(crate) enum Pass {
     /// An address or a group, and its name.
     Group(Group, ngx_str_t),
-    /// A text with variables.
-    Variable(ComplexValue),
+    /// A text with variables, and where it was written.
+    Variable(ComplexValue, Place),
 }
 
 /// One location.
@@ -35,6 +37,7 @@ pub(crate) struct LocConf {
     pub(crate) upstream: UpstreamConf,
     /// `websockify_pass`
     pub(crate) pass: Option<Pass>,
+    pub(crate) access: AccessConf,
     pub(crate) token: TokenConf,
     pub(crate) tunnel: TunnelConf,
     /// `websockify_test_panic`
@@ -47,6 +50,7 @@ impl LocConf {
         Self {
             upstream: UpstreamConf::unset(),
             pass: None,
+            access: AccessConf::default(),
             token: TokenConf::unset(),
             tunnel: TunnelConf::unset(),
             #[cfg(feature = "test-faults")]
@@ -58,8 +62,34 @@ impl LocConf {
     /// [`LocConf::inherit_pass`].
     pub(crate) fn merge_values(&mut self, outer: &Self, conf: Conf) -> Answer {
         self.upstream.merge(&outer.upstream, DEFAULT_TIMEOUT);
+        self.access.merge(&outer.access);
         self.tunnel.merge(&outer.tunnel);
-        self.token.merge(&outer.token, conf)
+        self.token.merge(&outer.token, conf)?;
+        self.warn_of_open_target(conf);
+        Ok(())
+    }
+
+    /// Whether the target comes from a variable, and not from a file of tokens.
+    pub(crate) fn has_free_target(&self) -> bool {
+        match self.pass {
+            Some(Pass::Variable(text, _)) => {
+                text.source().as_bytes() != b"$websockify_target" || self.token.required().is_none()
+            }
+            Some(Pass::Group(..)) | None => false,
+        }
+    }
+
+    fn warn_of_open_target(&self, conf: Conf) {
+        let Some(Pass::Variable(_, place)) = self.pass else { return };
+        if self.has_free_target() && self.access.rules.is_empty() {
+            conf.warn_at(
+                place,
+                format_args!(
+                    "\"websockify_pass\" with variables may connect to any address: \
+                     it has no \"websockify_allow\" or \"websockify_deny\""
+                ),
+            );
+        }
     }
 
     /// Takes the target of the location around an `if`.

@@ -1,5 +1,7 @@
 //! From a target's name to a connection: the resolver first, where there is a name, then nginx's upstream.
 
+use nginx_sys::ngx_int_t;
+
 use crate::nginx::log::Printable;
 use crate::nginx::request::Request;
 use crate::nginx::resolver::{self, Address, Answer, NotStarted};
@@ -42,7 +44,7 @@ pub(crate) fn resolved(request: Request, session: &Session, answer: Answer<'_>) 
 
 fn connect(request: Request, session: &Session, target: Target) {
     session.set_target(target);
-    if !upstream::connect(request, &session.conf.upstream, session) {
-        request.finalize(500);
+    if let Err(status) = upstream::connect(request, &session.conf.upstream, session) {
+        request.finalize(status as ngx_int_t);
     }
 }

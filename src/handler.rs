@@ -1,6 +1,7 @@
 //! The whole road on one screen: request -> handshake -> target -> connect -> tunnel -> close -> log.
 
 use nginx_sys::ngx_int_t;
+use websockify_policy::Peer;
 
 use crate::conf::LocConf;
 use crate::connect;
@@ -59,6 +60,10 @@ impl Tenant for Session {
     fn choose_peers(&self, request: Request, upstream: Upstream) -> Result<(), ()> {
         fault::place(self.conf, "choose_peers");
         self.target().ok_or(())?.offer(request, upstream)
+    }
+
+    fn may_connect(&self, request: Request, peer: Peer<'_>, name: &[u8]) -> bool {
+        target::may_connect(request, self, peer, name)
     }
 
     fn attempts(&self) -> &Attempts {

@@ -6,7 +6,7 @@ use nginx_sys::{
 };
 
 use crate::conf::main::MainConf;
-use crate::conf::{connect, token, tunnel, LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{access, connect, token, tunnel, LocConf, Pass, DEFAULT_PORT};
 use crate::handler::Handler;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
 use crate::nginx::conf::main::{create_main, init_main, main_of, Main};
@@ -23,7 +23,7 @@ use crate::variables::SessionVariables;
 
 /// The directives, by the files that have their subjects.
 const TABLES: &[&[ngx_command_t]] =
-    &[COMMANDS, connect::COMMANDS, token::COMMANDS, tunnel::COMMANDS, TEST_COMMANDS];
+    &[COMMANDS, access::COMMANDS, connect::COMMANDS, token::COMMANDS, tunnel::COMMANDS, TEST_COMMANDS];
 
 static mut DIRECTIVES: [ngx_command_t; count(TABLES)] = join(TABLES);
 
@@ -138,7 +138,7 @@ impl Directive for WebsockifyPass {
         }
         let address = conf.argument(1);
         location.pass = Some(match conf.compile(address)? {
-            Some(text) => Pass::Variable(text),
+            Some(text) => Pass::Variable(text, conf.place()),
             None => Pass::Group(conf.add_group(address, DEFAULT_PORT)?, address),
         });
         location.upstream.set_group(conf.chosen_by::<Session>()?);

@@ -3,6 +3,8 @@
 //! The address that is checked is the address that is connected: names that a variable gives are resolved here, and
 //! what is found here is handed to nginx as it is.
 
+use websockify_policy::{Peer, Refusal};
+
 use crate::conf::{Pass, DEFAULT_PORT};
 use crate::nginx::conf::find_group;
 use crate::nginx::log::Printable;
@@ -39,7 +41,7 @@ pub(crate) fn choose(request: Request, session: &Session) -> Result<Choice, u16>
             session.set_address(address);
             return Ok(Choice::Known(Target::Group(group)));
         }
-        Some(Pass::Variable(text)) => text.evaluate(request).ok_or(500_u16)?,
+        Some(Pass::Variable(text, _)) => text.evaluate(request).ok_or(500_u16)?,
         None => return Err(500),
     };
     session.set_address(text);
@@ -65,6 +67,25 @@ pub(crate) fn choose(request: Request, session: &Session) -> Result<Choice, u16>
         Some(resolved) => Choice::Known(Target::Addresses(resolved)),
         None => Choice::Name(address),
     })
+}
+
+/// Whether `peer`, which goes by `name`, may be connected to for this session; says why not.
+pub(crate) fn may_connect(request: Request, session: &Session, peer: Peer<'_>, name: &[u8]) -> bool {
+    let guarded = session.conf.has_free_target() && matches!(session.target(), Some(Target::Addresses(_)));
+    let Err(refusal) = session.conf.access.rules.judge(peer, guarded) else { return true };
+    let (log, name) = (request.log(), Printable(name));
+    match refusal {
+        Refusal::Denied(place) => {
+            log.error(format_args!("target \"{name}\" is refused by \"websockify_deny\" in {place}"));
+        }
+        Refusal::Unlisted(place) => log.error(format_args!(
+            "target \"{name}\" is refused: it matches no \"websockify_allow\" up to the last rule in {place}"
+        )),
+        Refusal::Guarded => log.error(format_args!(
+            "target \"{name}\" is refused: link-local and metadata addresses need a \"websockify_allow\""
+        )),
+    }
+    false
 }
 
 impl Target {

@@ -13,6 +13,7 @@ __DATA__
 websockify_buffer_size 32k; websockify_connect_timeout 1s; websockify_send_timeout 1m; websockify_read_timeout 1h;
 upstream desktops { server 127.0.0.1:5901; }
 --- config
+websockify_allow 10.0.0.0/8;
 websockify_buffer_size 16k; websockify_connect_timeout 2s; websockify_send_timeout 2m; websockify_read_timeout 2h;
 location /a { websockify_pass 127.0.0.1:5901; websockify_buffer_size 65543; }
 location /b { websockify_pass 127.0.0.1; websockify_connect_timeout 500ms; }

@@ -39,7 +39,10 @@ my %TRIED = (
         logs    => 'connect() failed',
     },
     'token-map.conf' => {
-        replace => { '10.0.0.11:5900' => '%%one%%', '10.0.0.12:5901' => '%%two%%' },
+        replace => {
+            '10.0.0.11:5900' => '%%one%%',
+            '10.0.0.12:5901' => '%%two%%',
+        },
         steps   => sub ($t) {
             my %token = reverse slurp("$root/nginx-conf/token-map.conf") =~ /^ +([0-9a-f]{32}) (10\S+);/mg;
             is(greeting($t, 8080, "/websockify?token=$token{'10.0.0.11:5900'}"), 'one', 'a token');
@@ -256,6 +259,7 @@ sub at_home ($text, $replace) {
     for my $from (sort { length $b <=> length $a } keys %$replace) {
         die "there is no $from\n" unless $text =~ s/\Q$from\E/$replace->{$from}/g;
     }
+    $text =~ s{(?<=\bwebsockify_allow )10\.\S+(?=;)}{127.0.0.1}g;
     $text =~ s/(?<=\blisten )(?:\S+:)?(\d+)/127.0.0.1:%%P$1_PORT%%/g;
     $text =~ s/(?<=\bssl_certificate)(\s+)[^;]+/$1%%CERT%%/g;
     $text =~ s/(?<=\bssl_certificate_key)(\s+)[^;]+/$1%%KEY%%/g;
@@ -325,7 +329,7 @@ sub directives () {
 
 # nginx takes it where the page says so, and nowhere else.
 sub allowed ($scene, $name, $entry) {
-    my %value = (address => '127.0.0.1:5900', size => '4k', time => '10s', text => '$arg_x', path => 'off');
+    my %value = (CIDR => '10.0.0.0/8', address => '127.0.0.1:5900', size => '4k', time => '10s', text => '$arg_x', path => 'off');
     my ($kind) = $entry->{syntax} =~ /\A\w+ (\w+)/;
     my $line = "$name " . ($value{$kind} // $kind) . ';';
     my %conf = (

@@ -117,7 +117,6 @@ impl Conf {
     }
 
     /// Says what is unwise in the directive that is being read.
-    #[allow(dead_code, reason = "for checks that look at more than one directive")]
     pub(crate) fn warn(self, reason: Arguments<'_>) {
         self.say(NGX_LOG_WARN, reason);
     }
@@ -149,7 +148,6 @@ impl Conf {
     }
 
     /// As [`Conf::warn`], for a directive that was read before.
-    #[allow(dead_code, reason = "for checks that look at more than one directive")]
     pub(crate) fn warn_at(self, place: Place, reason: Arguments<'_>) {
         self.log().warn(format_args!("{reason} in {place}"));
     }

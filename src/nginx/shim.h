@@ -95,6 +95,18 @@ wsk_upstream_set_ssl_name(ngx_http_upstream_t *u, ngx_str_t *name)
 #endif
 }
 
+static inline ngx_str_t
+wsk_upstream_ssl_name(const ngx_http_upstream_t *u)
+{
+#if (NGX_HTTP_SSL)
+    return u->ssl_name;
+#else
+    ngx_str_t  none = ngx_null_string;
+
+    return none;
+#endif
+}
+
 /* From nginx 1.31 on, a balancer may want to know that the target answered. */
 static inline void
 wsk_upstream_notify_header(ngx_http_upstream_t *u)

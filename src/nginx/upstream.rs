@@ -24,16 +24,21 @@ use super::conf::UpstreamConf;
 use super::connection::Connection;
 use super::guard::guard;
 use super::linger;
+use super::peer::{self, Choice};
 use super::quit::Watched;
 use super::request::Request;
 use super::timer::Timer;
 use super::{rc, shim};
+use websockify_policy::Peer;
 
 /// What lives in an upstream from the choice of a server to the end. Its methods may end the request where they say
 /// so, which must be the last thing they do.
 pub(crate) trait Tenant: Sized + 'static {
     /// Says who may be connected to, by one of [`Upstream`]'s `use_` methods.
     fn choose_peers(&self, request: Request, upstream: Upstream) -> Result<(), ()>;
+
+    /// Whether `peer`, of this name, may be connected to; asked before each attempt.
+    fn may_connect(&self, request: Request, peer: Peer<'_>, name: &[u8]) -> bool;
 
     /// The target is connected; called from the event loop. May end the request.
     fn on_connected(&self, request: Request, upstream: Upstream);
@@ -61,15 +66,27 @@ pub(crate) trait Tenant: Sized + 'static {
 /// What a session's attempts to connect need.
 pub(crate) struct Attempts {
     /// The balancer's own choice of a peer.
-    get: Cell<ngx_event_get_peer_pt>,
+    pub(super) get: Cell<ngx_event_get_peer_pt>,
+    /// How many peers may be refused before the balancer is not asked any more: as many as it has.
+    pub(super) refusable: Cell<ngx_uint_t>,
+    /// The group that the tenant has chosen, and the name that is checked with it.
+    group: Cell<(*mut ngx_http_upstream_srv_conf_t, ngx_str_t)>,
+    /// The answer for the first attempt, which is known before nginx begins.
+    first: Cell<Option<ngx_int_t>>,
     /// Posted with each attempt.
     event: UnsafeCell<ngx_event_t>,
 }
 
 impl Default for Attempts {
     fn default() -> Self {
-        // SAFETY: nginx itself makes its events all zero before it uses them.
-        Self { get: Cell::new(None), event: UnsafeCell::new(unsafe { std::mem::zeroed() }) }
+        Self {
+            get: Cell::new(None),
+            refusable: Cell::new(0),
+            group: Cell::new((ptr::null_mut(), ngx_str_t::empty())),
+            first: Cell::new(None),
+            // SAFETY: nginx itself makes its events all zero before it uses them.
+            event: UnsafeCell::new(unsafe { std::mem::zeroed() }),
+        }
     }
 }
 
@@ -209,15 +226,18 @@ impl Resolved {
 }
 
 /// Starts connecting on behalf of `tenant`, which must live in the request's pool. From here on the request belongs
-/// to nginx and to the tenant's methods: the caller answers `NGX_DONE` and must have held the request. `false` when
-/// memory is out, and nothing has happened.
-pub(crate) fn connect<T: Tenant>(request: Request, conf: &UpstreamConf, tenant: &T) -> bool {
+/// to nginx and to the tenant's methods: the caller answers `NGX_DONE` and must have held the request.
+///
+/// # Errors
+///
+/// The status to answer with, and nobody has been connected to: 403 if the tenant refuses every peer.
+pub(crate) fn connect<T: Tenant>(request: Request, conf: &UpstreamConf, tenant: &T) -> Result<(), u16> {
     const SCHEMA: &str = "tcp://";
     // SAFETY: the request is alive; its upstream is made here, and `conf` lives as long as the configuration.
     unsafe {
         let r = request.as_ptr();
         if ngx_http_upstream_create(r) != rc::OK {
-            return false;
+            return Err(500);
         }
         let u = (*r).upstream;
         (*u).conf = conf.as_ptr();
@@ -231,9 +251,34 @@ pub(crate) fn connect<T: Tenant>(request: Request, conf: &UpstreamConf, tenant: 
         (*u).abort_request = Some(abort_request);
         (*u).finalize_request = Some(finalize_request::<T>);
         (*u).input_filter_ctx = ptr::from_ref(tenant).cast_mut().cast();
+        choose_first(request, u, tenant)?;
         ngx_http_upstream_init(r);
     }
-    true
+    Ok(())
+}
+
+/// Chooses the first peer. nginx would answer 502 where there is none, also if it is because none is permitted.
+unsafe fn choose_first<T: Tenant>(
+    request: Request,
+    u: *mut ngx_http_upstream_t,
+    tenant: &T,
+) -> Result<(), u16> {
+    let attempts = tenant.attempts();
+    // SAFETY: the upstream is the request's, and ready for a balancer.
+    unsafe {
+        let upstream = Upstream::new(NonNull::new_unchecked(u));
+        guard(|| tenant.choose_peers(request, upstream)).unwrap_or(Err(())).map_err(|()| 500_u16)?;
+        attempts.group.set(((*u).upstream, shim::wsk_upstream_ssl_name(u)));
+        attempts.get.set((*u).peer.get);
+        attempts.refusable.set((*u).peer.tries);
+        (*u).peer.get = Some(get_peer::<T>);
+        attempts.first.set(Some(match peer::choose(tenant, request, &raw mut (*u).peer) {
+            Choice::Found => rc::OK,
+            Choice::Refused => return Err(403),
+            Choice::None(answer) => answer,
+        }));
+    }
+    Ok(())
 }
 
 /// Ends a request whose upstream is connected, with a status of nginx's. Nothing of it may be used afterwards.
@@ -273,31 +318,24 @@ unsafe extern "C" fn refuse_response(_request: *mut ngx_http_request_t) -> ngx_i
 
 unsafe extern "C" fn abort_request(_request: *mut ngx_http_request_t) {}
 
-/// Stands in for a group's `peer.init`: the module chooses, for each request.
+/// Stands in for a group's `peer.init`: the module has chosen, for this request.
 pub(super) unsafe extern "C" fn init_peers<T: Tenant>(
     request: *mut ngx_http_request_t,
     _group: *mut ngx_http_upstream_srv_conf_t,
 ) -> ngx_int_t {
     // SAFETY: nginx passes a living request, whose upstream `connect` has made.
-    let chosen: Option<Result<(), ()>> = guard(|| unsafe {
-        let request = Request::new(request);
-        let (tenant, upstream) = tenant_of::<T>(request).ok_or(())?;
-        tenant.choose_peers(request, upstream)?;
-        let peer = &mut (*upstream.as_ptr()).peer;
-        tenant.attempts().get.set(peer.get);
-        peer.get = Some(get_peer::<T>);
-        Ok(())
-    });
-    if chosen == Some(Ok(())) {
-        rc::OK
-    } else {
-        rc::ERROR
+    unsafe {
+        let Some((tenant, upstream)) = tenant_of::<T>(Request::new(request)) else { return rc::ERROR };
+        let (group, mut name) = tenant.attempts().group.get();
+        (*upstream.as_ptr()).upstream = group;
+        shim::wsk_upstream_set_ssl_name(upstream.as_ptr(), &mut name);
     }
+    rc::OK
 }
 
 /// Stands in for the balancer's choice of a peer, which begins each attempt to connect.
-unsafe extern "C" fn get_peer<T: Tenant>(peer: *mut ngx_peer_connection_t, data: *mut c_void) -> ngx_int_t {
-    // SAFETY: nginx passes the peer of an upstream that `connect` has made, and the balancer's data.
+unsafe extern "C" fn get_peer<T: Tenant>(peer: *mut ngx_peer_connection_t, _data: *mut c_void) -> ngx_int_t {
+    // SAFETY: nginx passes the peer of an upstream that `connect` has made.
     unsafe {
         let u = peer.byte_sub(offset_of!(ngx_http_upstream_t, peer)).cast::<ngx_http_upstream_t>();
         let Some(tenant) = (*u).input_filter_ctx.cast::<T>().as_ref() else { return rc::ERROR };
@@ -307,12 +345,13 @@ unsafe extern "C" fn get_peer<T: Tenant>(peer: *mut ngx_peer_connection_t, data:
         (*event).handler = Some(put_off_reading);
         (*event).log = (*peer).log;
         shim::wsk_event_post(event);
-        match attempts.get.get().map_or(rc::ERROR, |get| get(peer, data)) {
-            rc::DONE => {
-                shim::wsk_peer_drop_cached(peer);
-                rc::OK
-            }
-            other => other,
+        if let Some(answer) = attempts.first.take() {
+            return answer;
+        }
+        match peer::choose(tenant, Request::new((*u).output.filter_ctx.cast()), peer) {
+            Choice::Found => rc::OK,
+            Choice::Refused => rc::BUSY,
+            Choice::None(answer) => answer,
         }
     }
 }

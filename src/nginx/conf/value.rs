@@ -12,6 +12,12 @@ use crate::nginx::request::Request;
 pub(crate) struct ComplexValue(pub(super) NonNull<ngx_http_complex_value_t>);
 
 impl ComplexValue {
+    /// The text as it is written.
+    pub(crate) fn source(self) -> ngx_str_t {
+        // SAFETY: a compiled value lives as long as the configuration.
+        unsafe { self.0.as_ref().value }
+    }
+
     /// The text for this request, in its pool. `None` when memory is out.
     pub(crate) fn evaluate(self, request: Request) -> Option<ngx_str_t> {
         // SAFETY: a compiled value lives as long as the configuration; the request is alive.

@@ -1,0 +1,100 @@
+//! The choice of a peer that may be connected to.
+
+use std::ffi::CStr;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::{ptr, slice};
+
+use nginx_sys::{
+    in6_addr, ngx_int_t, ngx_peer_connection_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_un, AF_INET,
+    AF_INET6, AF_UNIX,
+};
+use websockify_policy::Peer;
+
+use super::guard::guard;
+use super::request::Request;
+use super::upstream::Tenant;
+use super::{rc, shim};
+
+/// What came of asking a balancer for a peer.
+pub(super) enum Choice {
+    /// One that may be connected to.
+    Found,
+    /// There are only such that may not.
+    Refused,
+    /// The balancer has none, or something failed: nginx's code for it.
+    None(ngx_int_t),
+}
+
+/// Has the balancer choose until it chooses one that the tenant lets pass. A refused one is given back, through no
+/// fault of its own, and counts as tried.
+///
+/// # Safety
+///
+/// `peer` must be the request's upstream's, with the balancer's data in place.
+pub(super) unsafe fn choose<T: Tenant>(
+    tenant: &T,
+    request: Request,
+    peer: *mut ngx_peer_connection_t,
+) -> Choice {
+    let attempts = tenant.attempts();
+    let Some(get) = attempts.get.get() else { return Choice::None(rc::ERROR) };
+    let mut refused = false;
+    loop {
+        // SAFETY: the balancer is called as nginx does it, once after each give-back.
+        unsafe {
+            match get(peer, (*peer).data) {
+                rc::OK => {}
+                rc::DONE => shim::wsk_peer_drop_cached(peer),
+                _ if refused => return Choice::Refused,
+                other => return Choice::None(other),
+            }
+            match guard(|| may_connect(tenant, request, &*peer)) {
+                Some(true) => return Choice::Found,
+                Some(false) => {}
+                None => return Choice::None(rc::ERROR),
+            }
+            if let Some(free) = (*peer).free {
+                free(peer, (*peer).data, 0);
+            }
+            (*peer).sockaddr = ptr::null_mut();
+        }
+        refused = true;
+        // A balancer with one server, or with its own ideas, would offer the same for ever.
+        let left = attempts.refusable.get().saturating_sub(1);
+        attempts.refusable.set(left);
+        if left == 0 {
+            return Choice::Refused;
+        }
+    }
+}
+
+fn may_connect<T: Tenant>(tenant: &T, request: Request, peer: &ngx_peer_connection_t) -> bool {
+    // SAFETY: a chosen peer has an address and a name, which live as long as the request at least.
+    let (address, name) = unsafe { (read(peer.sockaddr), (*peer.name).as_bytes()) };
+    address.is_some_and(|address| tenant.may_connect(request, address, name))
+}
+
+/// An address as rules know it; `None` for a family that nginx connects to nobody of.
+unsafe fn read<'a>(address: *const sockaddr) -> Option<Peer<'a>> {
+    // SAFETY: the caller passes an address of nginx's, whose family says what it is.
+    unsafe {
+        match u32::from((*address).sa_family) {
+            AF_INET => {
+                let it = &*address.cast::<sockaddr_in>();
+                let ip = Ipv4Addr::from_bits(u32::from_be(it.sin_addr.s_addr));
+                Some(Peer::Ip(SocketAddr::from((ip, u16::from_be(it.sin_port)))))
+            }
+            AF_INET6 => {
+                let it = &*address.cast::<sockaddr_in6>();
+                let bytes = (&raw const it.sin6_addr).cast::<[u8; size_of::<in6_addr>()]>();
+                Some(Peer::Ip(SocketAddr::from((Ipv6Addr::from(*bytes), u16::from_be(it.sin6_port)))))
+            }
+            AF_UNIX => {
+                let path = &(*address.cast::<sockaddr_un>()).sun_path;
+                let path = slice::from_raw_parts(path.as_ptr().cast::<u8>(), path.len());
+                Some(Peer::Unix(CStr::from_bytes_until_nul(path).map_or(path, CStr::to_bytes)))
+            }
+            _ => None,
+        }
+    }
+}

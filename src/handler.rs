@@ -35,7 +35,7 @@ fn begin(request: Request) -> Result<(), u16> {
     }
     let conf = location::<LocConf>(request);
     fault::place(conf, "handler");
-    let accepted = handshake::check(request)?;
+    let accepted = handshake::check(request, conf)?;
     token::check(request, conf)?;
     let session = request.pool().keep_to_find(Session::new(conf, accepted)).ok_or(500_u16)?;
     request.flush_variables();

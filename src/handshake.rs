@@ -1,22 +1,27 @@
 //! The opening handshake: nginx has parsed the request, [`websockify_protocol::handshake`] judges it.
 
-use websockify_protocol::handshake::{self, Accepted};
+use websockify_protocol::handshake::{self, Accepted, Refusal, Terms};
 use websockify_protocol::subprotocol::Subprotocols;
 
+use crate::conf::LocConf;
+use crate::nginx::log::Printable;
 use crate::nginx::request::Request;
+
+/// How much of a refused `Origin` is logged, in bytes.
+const SHOWN: usize = 256;
 
 /// Validates a request as an opening handshake.
 ///
 /// # Errors
 ///
 /// The status to answer with. Its headers are set, and the cause is logged.
-pub(crate) fn check<'r>(request: Request) -> Result<Accepted<'r>, u16> {
-    let judged = handshake::validate(
-        request.is_get(),
-        request.http_version(),
-        request.headers(),
-        &Subprotocols::DEFAULT,
-    );
+pub(crate) fn check<'r>(request: Request, conf: &LocConf) -> Result<Accepted<'r>, u16> {
+    let terms = Terms {
+        origins: conf.access.origins(),
+        secure: request.connection().is_tls(),
+        subprotocols: &Subprotocols::DEFAULT,
+    };
+    let judged = handshake::validate(request.is_get(), request.http_version(), request.headers(), &terms);
     let refusal = match judged {
         Ok(accepted) if !request.has_body() => return Ok(accepted),
         Ok(_) => {
@@ -26,7 +31,7 @@ pub(crate) fn check<'r>(request: Request) -> Result<Accepted<'r>, u16> {
         }
         Err(refusal) => refusal,
     };
-    request.log().info(format_args!("client sent {refusal}, no WebSocket"));
+    log(request, refusal);
     request.discard_body();
     if refusal.advertised().headers().iter().all(|&(name, value)| request.add_header(name, value.as_bytes()))
     {
@@ -34,6 +39,16 @@ pub(crate) fn check<'r>(request: Request) -> Result<Accepted<'r>, u16> {
     } else {
         Err(500)
     }
+}
+
+fn log(request: Request, refusal: Refusal) {
+    let log = request.log();
+    if refusal != Refusal::OriginNotAllowed {
+        return log.info(format_args!("client sent {refusal}, no WebSocket"));
+    }
+    let origin = request.headers().find(|(name, _)| name.eq_ignore_ascii_case(b"origin"));
+    let origin = origin.map_or(&[][..], |(_, value)| &value[..value.len().min(SHOWN)]);
+    log.info(format_args!("client sent {refusal}: \"{}\", no WebSocket", Printable(origin)));
 }
 
 /// Sends the 101 that accepts the handshake (RFC 6455 section 4.2.2). nginx adds `Connection: upgrade` itself.

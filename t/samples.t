@@ -364,6 +364,7 @@ sub default_of ($name) {
     ($value) = $source =~ /self\.upstream\.merge\(&outer\.upstream, (\w+)\)/
         if $field =~ /\A(?:connect|send|read)_timeout\z/;
     return "$name $1;" if $source =~ /^const DEFAULT_\U$field\E: &str = "(.*)";/m;
+    return "$name any;" if $field eq 'origin' && $source =~ /unwrap_or\(&Origins::Any\)/;
     return undef unless defined $value;
     return "$name off;" if $value eq 'OFF';
     ($value) = $source =~ /^const $value: \w+ = ([\d_ *]+);/m if $value =~ /\D/;

@@ -1,18 +1,20 @@
-//! The directives of who may be connected to.
+//! The directives of who may connect, and to whom.
 
 use std::rc::Rc;
 
-use nginx_sys::{ngx_command_t, NGX_CONF_TAKE1};
+use nginx_sys::{ngx_command_t, ngx_str_t, NGX_CONF_1MORE, NGX_CONF_TAKE1};
 use websockify_policy::{Action, Pattern, Rules};
+use websockify_protocol::Origins;
 
 use super::LocConf;
 use crate::nginx::conf::command::{command_at, EVERYWHERE};
-use crate::nginx::conf::{parse_directive, Answer, Conf, Directive, Place};
+use crate::nginx::conf::{parse_directive, Answer, Conf, ConfError, Directive, Place};
 use crate::nginx::log::Printable;
 
 pub(crate) const COMMANDS: &[ngx_command_t] = &[
     command_at(EVERYWHERE | NGX_CONF_TAKE1, c"websockify_allow", parse_directive::<WebsockifyAllow>, 0),
     command_at(EVERYWHERE | NGX_CONF_TAKE1, c"websockify_deny", parse_directive::<WebsockifyDeny>, 0),
+    command_at(EVERYWHERE | NGX_CONF_1MORE, c"websockify_origin", parse_directive::<WebsockifyOrigin>, 0),
 ];
 
 /// What sessions have a right to.
@@ -20,6 +22,8 @@ pub(crate) const COMMANDS: &[ngx_command_t] = &[
 pub(crate) struct AccessConf {
     /// `websockify_allow` and `websockify_deny`, in their order
     pub(crate) rules: Rc<Rules<Place>>,
+    /// `websockify_origin`, if it is set
+    origins: Option<Rc<Origins>>,
 }
 
 impl AccessConf {
@@ -28,6 +32,14 @@ impl AccessConf {
         if self.rules.is_empty() {
             self.rules = Rc::clone(&outer.rules);
         }
+        if self.origins.is_none() {
+            self.origins.clone_from(&outer.origins);
+        }
+    }
+
+    /// The pages that may connect.
+    pub(crate) fn origins(&self) -> &Origins {
+        self.origins.as_deref().unwrap_or(&Origins::Any)
     }
 
     fn add_rule(&mut self, action: Action, conf: Conf) -> Answer {
@@ -62,5 +74,24 @@ impl Directive for WebsockifyDeny {
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
         location.access.add_rule(Action::Deny, conf)
+    }
+}
+
+/// `websockify_origin any | same | none | null | origin ...;`
+struct WebsockifyOrigin;
+
+impl Directive for WebsockifyOrigin {
+    type Location = LocConf;
+
+    fn parse(location: &mut LocConf, conf: Conf) -> Answer {
+        let origins = &mut location.access.origins;
+        if origins.is_some() {
+            return Err(ConfError::Words(c"is duplicate"));
+        }
+        let words = conf.arguments().iter().skip(1).map(ngx_str_t::as_bytes);
+        *origins = Some(Rc::new(Origins::parse(words).map_err(|(word, error)| {
+            conf.refuse(format_args!("invalid parameter \"{}\": {error}", Printable(word)))
+        })?));
+        Ok(())
     }
 }

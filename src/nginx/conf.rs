@@ -92,6 +92,12 @@ impl Conf {
         unsafe { (*(*self.0.as_ptr()).args).as_slice::<ngx_str_t>()[at] }
     }
 
+    /// The directive's name and its arguments.
+    pub(crate) fn arguments<'c>(self) -> &'c [ngx_str_t] {
+        // SAFETY: valid by the promise of `new`; they live as long as the directive is read.
+        unsafe { (*(*self.0.as_ptr()).args).as_slice::<ngx_str_t>() }
+    }
+
     /// The argument number `at` as a time, in milliseconds; `None` if it is none.
     pub(crate) fn time_argument(self, at: usize) -> Option<ngx_msec_t> {
         let mut text = self.argument(at);

@@ -1,6 +1,7 @@
 //! The opening handshake (RFC 6455 sections 4.2.1 and 4.2.2): whether a request asks for a WebSocket, and
 //! what to answer.
 
+use crate::origin::{Foreign, Given, Origins, Site};
 use crate::subprotocol::{Encoding, Negotiation, NoneAcceptable, Subprotocols};
 use base64::engine::{general_purpose::STANDARD, Engine};
 use sha1::{Digest, Sha1};
@@ -38,14 +39,21 @@ pub struct Accepted<'a> {
     pub subprotocol: Option<&'a [u8]>,
     /// How payload will stand in the frames.
     pub encoding: Encoding,
-    /// The value of the request's `Origin` header, the first where there are several. Nothing is checked
-    /// here.
-    pub origin: Option<&'a [u8]>,
-    /// Whether there is more than one `Origin` header, which RFC 6454 section 7.3 forbids a user agent.
-    pub origin_repeated: bool,
 }
 
-/// Validates a request as an opening handshake (RFC 6455 section 4.2.1) and negotiates the subprotocol.
+/// What a location demands of a handshake, beside its being one.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms<'t> {
+    /// The pages that may open one.
+    pub origins: &'t Origins,
+    /// Whether the request came over TLS.
+    pub secure: bool,
+    /// The subprotocols to choose from.
+    pub subprotocols: &'t Subprotocols<'t>,
+}
+
+/// Validates a request as an opening handshake (RFC 6455 section 4.2.1) on a location's terms, and negotiates the
+/// subprotocol.
 ///
 /// `get` says whether the method is GET; `headers` are all of the request's in their order, names in any
 /// case, values with or without the white space around them. Lists may be spread over repeated headers.
@@ -56,7 +64,7 @@ pub fn validate<'a>(
     get: bool,
     version: HttpVersion,
     headers: impl Iterator<Item = (&'a [u8], &'a [u8])>,
-    subprotocols: &Subprotocols<'_>,
+    terms: &Terms<'_>,
 ) -> Result<Accepted<'a>, Refusal> {
     if !get {
         return Err(Refusal::MethodNotGet);
@@ -66,7 +74,7 @@ pub fn validate<'a>(
         HttpVersion::Http10 => return Err(Refusal::Http10),
         HttpVersion::Http11 => {}
     }
-    let mut seen = Seen::new(subprotocols);
+    let mut seen = Seen::new(terms);
     for (name, value) in headers {
         seen.take(name, trim(value));
     }
@@ -92,8 +100,9 @@ struct Seen<'s, 'a> {
     version: Version,
     key: Key<'a>,
     offers: Negotiation<'s, 'a>,
-    origin: Option<&'a [u8]>,
-    origin_repeated: bool,
+    terms: &'s Terms<'s>,
+    origin: Given<'a>,
+    host: Option<&'a [u8]>,
 }
 
 enum Version {
@@ -109,15 +118,16 @@ enum Key<'a> {
 }
 
 impl<'s, 'a> Seen<'s, 'a> {
-    fn new(subprotocols: &'s Subprotocols<'s>) -> Self {
+    fn new(terms: &'s Terms<'s>) -> Self {
         Self {
             upgrade: false,
             connection: false,
             version: Version::Missing,
             key: Key::Missing,
-            offers: Negotiation::new(subprotocols),
-            origin: None,
-            origin_repeated: false,
+            offers: Negotiation::new(terms.subprotocols),
+            terms,
+            origin: Given::Missing,
+            host: None,
         }
     }
 
@@ -140,8 +150,12 @@ impl<'s, 'a> Seen<'s, 'a> {
         } else if is("sec-websocket-protocol") {
             elements(value).for_each(|offer| self.offers.offer(offer));
         } else if is("origin") {
-            self.origin_repeated = self.origin.is_some();
-            self.origin = self.origin.or(Some(value));
+            self.origin = match self.origin {
+                Given::Missing => Given::One(value),
+                Given::One(_) | Given::Repeated => Given::Repeated,
+            };
+        } else if is("host") {
+            self.host = Some(value);
         }
     }
 
@@ -164,10 +178,15 @@ impl<'s, 'a> Seen<'s, 'a> {
         if matches!(self.version, Version::Missing) {
             return Err(Refusal::NoVersion);
         }
+        let site = Site { secure: self.terms.secure, host: self.host };
+        self.terms.origins.judge(self.origin, site).map_err(|foreign| match foreign {
+            Foreign::Missing => Refusal::NoOrigin,
+            Foreign::Repeated => Refusal::RepeatedOrigin,
+            Foreign::Other => Refusal::OriginNotAllowed,
+        })?;
         let (subprotocol, encoding) =
             self.offers.finish().map_err(|NoneAcceptable| Refusal::NoSubprotocolAcceptable)?;
-        let Self { origin, origin_repeated, .. } = self;
-        Ok(Accepted { accept: accept_key(key), subprotocol, encoding, origin, origin_repeated })
+        Ok(Accepted { accept: accept_key(key), subprotocol, encoding })
     }
 }
 

@@ -33,6 +33,7 @@ pub mod frame;
 pub mod handshake;
 pub mod heartbeat;
 pub mod mask;
+pub mod origin;
 pub mod subprotocol;
 #[cfg(test)]
 mod testing;
@@ -43,4 +44,5 @@ pub use encoder::ControlFrame;
 pub use error::{Base64Fault, ProtocolError};
 pub use frame::{FrameHeader, Opcode};
 pub use mask::MaskingKey;
+pub use origin::Origins;
 pub use subprotocol::{Encoding, Subprotocols};

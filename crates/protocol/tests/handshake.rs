@@ -1,6 +1,9 @@
 //! The table "Opening handshake" of the contract, a row a test, in the order in which the rows decide.
 
-use websockify_protocol::handshake::{accept_key, validate, Accepted, Advertised, HttpVersion, Refusal};
+use websockify_protocol::handshake::{
+    accept_key, validate, Accepted, Advertised, HttpVersion, Refusal, Terms,
+};
+use websockify_protocol::Origins;
 use websockify_protocol::{Encoding, Subprotocols};
 
 type Headers<'a> = Vec<(&'a str, &'a str)>;
@@ -22,7 +25,7 @@ fn asked<'a>(
     subprotocols: &Subprotocols<'_>,
 ) -> Result<Accepted<'a>, Refusal> {
     let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    validate(get, version, headers, subprotocols)
+    validate(get, version, headers, &Terms { origins: &Origins::Any, secure: false, subprotocols })
 }
 
 fn answer<'a>(headers: &[(&'a str, &'a str)]) -> Result<Accepted<'a>, Refusal> {
@@ -47,8 +50,6 @@ fn accepts_the_rfcs_request() {
             accept: *b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=",
             subprotocol: None,
             encoding: Encoding::Binary,
-            origin: Some(b"http://example.com"),
-            origin_repeated: false,
         })
     );
 }
@@ -262,17 +263,34 @@ fn extensions_are_let_be() {
     );
 }
 
+/// What a location with this `websockify_origin` says to a request with these headers.
+fn from_a_page(origins: &str, headers: &Headers<'_>) -> Option<Refusal> {
+    let origins = Origins::parse(origins.split(' ').map(str::as_bytes)).expect("origins");
+    let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let terms = Terms { origins: &origins, secure: false, subprotocols: &Subprotocols::DEFAULT };
+    validate(true, HttpVersion::Http11, headers, &terms).err()
+}
+
 #[test]
-fn hands_over_the_origin_and_says_if_there_are_two() {
-    let origin = |values: &[&'static str]| {
-        let accepted = answer(&with("Origin", values)).expect("a valid request");
-        (accepted.origin.map(|origin| std::str::from_utf8(origin).expect("text")), accepted.origin_repeated)
-    };
-    assert_eq!(origin(&[]), (None, false));
-    assert_eq!(origin(&["null"]), (Some("null"), false));
-    assert_eq!(origin(&["http://a", "http://b"]), (Some("http://a"), true));
-    assert_eq!(origin(&["http://a", "http://b", "http://c"]), (Some("http://a"), true));
-    assert_eq!(origin(&["", "http://b"]), (Some(""), true));
+fn an_origin_that_is_not_permitted_is_403() {
+    let asked = |origins, values: &[&'static str]| from_a_page(origins, &with("Origin", values));
+    assert_eq!(asked("http://example.com", &["http://example.com"]), None);
+    assert_eq!(asked("http://example.com", &["http://evil.example"]), Some(Refusal::OriginNotAllowed));
+    assert_eq!(asked("http://example.com", &[]), Some(Refusal::NoOrigin));
+    assert_eq!(asked("http://example.com none", &[]), None);
+    for twice in
+        [&["http://example.com", "http://example.com"][..], &["", "http://example.com"], &["a", "b", "c"]]
+    {
+        assert_eq!(asked("http://example.com", twice), Some(Refusal::RepeatedOrigin));
+        assert_eq!(asked("any", twice), None);
+    }
+    for refusal in [Refusal::NoOrigin, Refusal::RepeatedOrigin, Refusal::OriginNotAllowed] {
+        assert_eq!((refusal.status(), refusal.advertised()), (403, Advertised::Nothing));
+    }
+    // The Host of VALID is server.example.com.
+    assert_eq!(asked("same", &["http://server.example.com"]), None);
+    assert_eq!(asked("same", &["https://server.example.com"]), Some(Refusal::OriginNotAllowed));
+    assert_eq!(asked("same", &["http://example.com"]), Some(Refusal::OriginNotAllowed));
 }
 
 #[test]
@@ -318,6 +336,7 @@ fn the_rows_decide_in_their_order() {
     headers.push(("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="));
     assert_eq!(refusal(true, HttpVersion::Http11, &headers), Some(Refusal::NoVersion));
     headers.push(("Sec-WebSocket-Version", "13"));
+    assert_eq!(from_a_page("same", &headers), Some(Refusal::NoOrigin));
     assert_eq!(refusal(true, HttpVersion::Http11, &headers), Some(Refusal::NoSubprotocolAcceptable));
     headers.remove(0);
     assert_eq!(refusal(true, HttpVersion::Http11, &headers), None);

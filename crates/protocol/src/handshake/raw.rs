@@ -1,6 +1,7 @@
 //! The opening handshake from raw bytes, for tests, tools and fuzzing: in the module nginx has parsed them.
 
-use super::{validate, Accepted, HttpVersion, Refusal};
+use super::{validate, Accepted, HttpVersion, Refusal, Terms};
+use crate::origin::Origins;
 use crate::subprotocol::Subprotocols;
 
 /// Most headers of a request that [`parse_request`] reads.
@@ -39,11 +40,12 @@ pub fn parse_request(bytes: &[u8]) -> Result<Option<RawRequest<'_>>, httparse::E
 }
 
 impl<'b> RawRequest<'b> {
-    /// [`validate`]s the request.
+    /// [`validate`]s the request, from whichever page it comes.
     ///
     /// # Errors
     /// The [`Refusal`] that applies first.
     pub fn validate(&self, subprotocols: &Subprotocols<'_>) -> Result<Accepted<'b>, Refusal> {
-        validate(self.method == "GET", self.version, self.headers.iter().copied(), subprotocols)
+        let terms = Terms { origins: &Origins::Any, secure: false, subprotocols };
+        validate(self.method == "GET", self.version, self.headers.iter().copied(), &terms)
     }
 }

@@ -29,6 +29,12 @@ pub enum Refusal {
     InvalidKey,
     /// No `Sec-WebSocket-Version` header (section 4.2.1 item 6): 400.
     NoVersion,
+    /// No `Origin` header, where the location wants one (RFC 6455 section 4.2.2 item 4): 403.
+    NoOrigin,
+    /// More than one `Origin` header, where the location wants a certain one: 403.
+    RepeatedOrigin,
+    /// The `Origin` is none of those the location accepts: 403.
+    OriginNotAllowed,
     /// Subprotocols were offered, and the location accepts none of them: 400.
     NoSubprotocolAcceptable,
 }
@@ -47,12 +53,13 @@ pub enum Advertised {
 }
 
 impl Refusal {
-    /// The HTTP status of the answer: 405, 426 or 400.
+    /// The HTTP status of the answer: 405, 426, 400 or 403.
     #[must_use]
     pub const fn status(self) -> u16 {
         match self {
             Self::MethodNotGet => 405,
             Self::Http2Or3 | Self::Http10 | Self::NoUpgrade | Self::VersionNotSupported => 426,
+            Self::NoOrigin | Self::RepeatedOrigin | Self::OriginNotAllowed => 403,
             Self::NoConnectionUpgrade
             | Self::NoKey
             | Self::RepeatedKey
@@ -102,6 +109,9 @@ impl fmt::Display for Refusal {
             Self::RepeatedKey => "more than one \"Sec-WebSocket-Key\" header",
             Self::InvalidKey => "invalid \"Sec-WebSocket-Key\" header",
             Self::NoVersion => "no \"Sec-WebSocket-Version\" header",
+            Self::NoOrigin => "no \"Origin\" header",
+            Self::RepeatedOrigin => "more than one \"Origin\" header",
+            Self::OriginNotAllowed => "\"Origin\" header that \"websockify_origin\" does not allow",
             Self::NoSubprotocolAcceptable => "no acceptable subprotocol",
         })
     }

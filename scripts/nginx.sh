@@ -12,13 +12,21 @@ usual_flags=(
     --with-stream --with-stream_ssl_module
 )
 
-# Sets $nginx to the binary, or to nothing where there is none.
+# Sets $nginx to the binary, or to nothing where there is none; and $made to the directory of one that is built here.
 find_nginx() {
+    made=
     case $which_nginx in
-        vendored) nginx=$build/vendored/nginx ;;
+        vendored) made=$build/vendored ;;
         '') nginx=$(type -P nginx || true) ;;
         *) nginx=$(type -P "$which_nginx") || fail "no nginx at \"$which_nginx\"" ;;
     esac
+    # A source alone, of another version than the machine's nginx: that nginx is built as well.
+    if [[ ! $which_nginx && ${NGINX_SOURCE:-} ]]; then
+        find_source
+        [[ $nginx && $(source_version "$source") == "$(nginx_version)" ]] ||
+            made=$build/nginx-$(source_version "$source")
+    fi
+    [[ ! $made ]] || nginx=$made/nginx
 }
 
 nginx_version() {
@@ -121,10 +129,10 @@ try_nginx() {
 # Everything cargo needs to build the module for the chosen nginx, and $output, the directory for what is built.
 choose_nginx() {
     find_nginx
-    if [[ $which_nginx == vendored ]]; then
-        output=$build/vendored
-        source=$(vendored_source)
+    if [[ $made ]]; then
+        output=$made
         flags=("${usual_flags[@]}")
+        [[ $which_nginx != vendored ]] || source=$(vendored_source)
     else
         output=$build
         [[ $nginx || ${NGINX_SOURCE:-} ]] || fail "no nginx found: scripts/setup build installs one"

@@ -1,15 +1,16 @@
 # What can be done here: `make help`. Each target is a script in scripts/, and whatever is made stands in build/.
 #
 #   NGINX=vendored          for nginx 1.28.3, which is built as well; NGINX=/its/path for that binary
-#   NGINX_SOURCE=/its/path  where the source of an nginx that is no Debian package is unpacked
+#   NGINX_SOURCE=/its/path  where the source of an nginx that is no Debian package is unpacked; without NGINX, that
+#                           nginx is built as well
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all fuzz fuzz-short test-asan test-valgrind soak soak-short bench demo clean
+.PHONY: help build install check unit test test-all fuzz fuzz-short test-asan test-valgrind soak soak-short bench demo clean dist deb
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
 unexport NGINX
-export NGINX_SOURCE DESTDIR
+export NGINX_SOURCE DESTDIR PREFIX
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1@\2/p' $(MAKEFILE_LIST) | awk -F @ '{ printf "  %-24s%s\n", $$1, $$2 }'
@@ -18,8 +19,14 @@ help: ## list the targets
 build: ## the module for this machine's nginx; installs what that lacks
 	@scripts/build
 
-install: ## copy the module to nginx's modules directory (below DESTDIR)
+install: ## copy the module to nginx's modules directory (DESTDIR= PREFIX=)
 	@scripts/install
+
+dist: ## the source archive of the last commit, in build/dist
+	@scripts/dist
+
+deb: ## a Debian package of the last commit, in build/deb
+	@scripts/deb
 
 check: ## formatting, lints, floors, licenses
 	@scripts/check

@@ -15,6 +15,11 @@ has() {
     command -v "$1" >/dev/null 2>&1
 }
 
+# The version of everything here has one place.
+version() {
+    sed -n 's/^version = "\(.*\)"/\1/p' "$root/Cargo.toml"
+}
+
 fail() {
     printf '%s: %s\n' "${0##*/}" "$*" >&2
     exit 1

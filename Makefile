@@ -5,7 +5,7 @@
 #                           nginx is built as well
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all fuzz fuzz-short test-asan test-valgrind soak soak-short bench demo clean dist deb
+.PHONY: help build install check unit test test-all fuzz fuzz-short test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
@@ -39,6 +39,9 @@ test: ## all tests but the slow ones: units, nginx, a desktop in a browser
 
 test-all: ## the slow ones as well: nginx's own configure, the vendored nginx
 	@scripts/test-all
+
+deb-test: ## install, use, upgrade and purge the package in a clean Debian (as root)
+	@scripts/test deb
 
 fuzz: ## fuzz the protocol and the tunnel (FUZZ_SECONDS=60 for each target)
 	@scripts/fuzz

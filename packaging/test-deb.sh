@@ -11,19 +11,21 @@ url=ws://127.0.0.1/websockify
 main() {
     check "the package wants this nginx's ABI" depends_on_abi
     check "the module is enabled" test -L "$enabled"
+    # What a machine with an init system answers: packages may start, reload and upgrade services.
+    printf '#!/bin/sh\nexit 0\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
     start_target
     echo 'server { listen 127.0.0.1:80 default_server; location = /websockify { websockify_pass 127.0.0.1:5900; } }' \
         >/etc/nginx/conf.d/websockify.conf
     check "nginx starts as Debian's service" service nginx start
-    check "a session" echoes hello
-
-    begin_session
+    check "a session" begin_session
     before=$(</run/nginx.pid)
     check "an upgrade" dpkg -i /tmp/second.deb
     check "brings a new master" await new_master
     check "which has the new module" master_has_module
-    check "a new session" echoes again
-    check "and the old one goes on" session_echoes
+    check "and the old session goes on" session_echoes
+    eval "exec ${session[1]}>&-"
+    check "a new session" begin_session
 
     rm "$enabled"
     dpkg -i /tmp/first.deb >/dev/null 2>&1
@@ -68,10 +70,6 @@ listening() {
     (: </dev/tcp/127.0.0.1/5900) 2>/dev/null
 }
 
-echoes() {
-    [[ $(echo "$1" | timeout 20 /tmp/ws-stdio "$url") == "$1" ]]
-}
-
 begin_session() {
     coproc session { exec /tmp/ws-stdio "$url"; }
     session_echoes
@@ -83,7 +81,7 @@ session_echoes() {
 }
 
 new_master() {
-    [[ -s /run/nginx.pid && ! -e /run/nginx.pid.oldbin && $(</run/nginx.pid) != "$before" ]]
+    [[ -s /run/nginx.pid && $(</run/nginx.pid) != "$before" ]]
 }
 
 master_has_module() {
@@ -91,7 +89,7 @@ master_has_module() {
 }
 
 refused() {
-    nginx -t 2>&1 | grep 'unknown directive "websockify_pass"'
+    [[ $(nginx -t 2>&1) == *'unknown directive "websockify_pass"'* ]]
 }
 
 nothing_left() {
@@ -109,14 +107,14 @@ await() {
 
 count=0 failed=0
 check() {
-    local what=$1 said
+    local what=$1
     shift
-    if said=$("$@" 2>&1); then
+    if "$@" >/tmp/said 2>&1; then
         echo "ok $((++count)) - $what"
     else
         failed=$((failed + 1))
         echo "not ok $((++count)) - $what"
-        printf '%s\n' "$said" | sed 's/^/# /'
+        sed 's/^/# /' /tmp/said
     fi
 }
 

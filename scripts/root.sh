@@ -1,7 +1,10 @@
 # Read by the scripts beside it that want a clean Debian of their own: a directory, made by mmdebstrap and kept as an
-# archive for the next that wants one. Only root can do that.
+# archive for the next that wants one. Only root can do that. What is mounted there is seen by the script alone.
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+((EUID == 0)) || fail "only root can make a Debian of its own"
+[[ ${WEBSOCKIFY_OWN_MOUNTS:-} ]] || exec env WEBSOCKIFY_OWN_MOUNTS=1 unshare --mount -- "$0" "$@"
 
 # make_root PACKAGES: sets $tree to the directory of a new Debian with these (comma-separated), beyond the least there is.
 make_root() {
@@ -11,8 +14,8 @@ make_root() {
     mkdir -p "$build/roots"
     # Packages are renewed within a day.
     if [[ ! $(find "$archive" -mmin -1440 2>/dev/null) ]]; then
-        logged "root-${key%% *}" bootstrap "$1" "$archive.new"
-        mv "$archive.new" "$archive"
+        logged "root-${key%% *}" bootstrap "$1" "${archive%.tar}.new.tar"
+        mv "${archive%.tar}.new.tar" "$archive"
     fi
     tree=$(mktemp -d "${TMPDIR:-/tmp}/websockify-root.XXXXXX")
     tar xf "$archive" -C "$tree"
@@ -45,15 +48,12 @@ bootstrap() {
 
 mount_root() {
     mount -t proc proc "$tree/proc"
-    mount --rbind /dev "$tree/dev"
-    mount --make-rslave "$tree/dev"
     rm -f "$tree/etc/resolv.conf"
     cp /etc/resolv.conf /etc/hosts "$tree/etc/"
 }
 
 remove_root() {
-    umount -R "$tree/dev" "$tree/proc" || return
-    rm -rf "$tree"
+    umount "$tree/proc" && rm -rf --one-file-system "$tree"
 }
 
 enter() {
@@ -62,11 +62,10 @@ enter() {
 
 # Without a network but its own loopback, and with processes that end with the first one.
 enter_alone() {
-    unshare --net --pid --fork --kill-child -- "$BASH" -c '
+    unshare --mount --net --pid --fork --kill-child -- "$BASH" -c '
         mount -t proc proc "$1/proc"
         ip link set lo up
-        tree=$1; . "$2/root.sh"; shift 2
-        tree=$tree enter "$@"' "$0" "$tree" "$root/scripts" "$@"
+        exec env -i PATH="$PATH" HOME=/root LC_ALL=C.UTF-8 chroot "$@"' - "$tree" "$@"
 }
 
 # without_services COMMAND...: packages that it installs there start nothing.

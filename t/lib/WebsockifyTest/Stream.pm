@@ -12,12 +12,12 @@ use WebsockifyTest::Util qw(time_limit await unread unsent);
 
 use constant PIECE => 1 << 20;
 
-# Connects to `$port` of 127.0.0.1, over TLS if asked: tls => { IO::Socket::SSL's options }.
+# Connects to `$port` of 127.0.0.1 or of host => "address", over TLS if asked: tls => { IO::Socket::SSL's options }.
 sub connect ($class, $port, %option) {
     my $self = bless { in => '', ended => '', reading => 1 }, $class;
     socket my $socket, PF_INET, SOCK_STREAM, 0 or croak "socket: $!";
     setsockopt $socket, SOL_SOCKET, SO_RCVBUF, $option{rcvbuf} or croak "SO_RCVBUF: $!" if $option{rcvbuf};
-    CORE::connect $socket, pack_sockaddr_in($port, INADDR_LOOPBACK) or croak "connect to port $port: $!";
+    CORE::connect $socket, pack_sockaddr_in($port, inet_aton($option{host} // '127.0.0.1')) or croak "connect to port $port: $!";
     setsockopt $socket, IPPROTO_TCP, TCP_NODELAY, 1 or croak "TCP_NODELAY: $!";
     $self->{raw} = $self->{socket} = $socket;
     $self->_start_tls($option{tls}) if $option{tls};

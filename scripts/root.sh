@@ -23,6 +23,7 @@ make_root() {
 }
 
 # From where this machine has its own packages.
+# shellcheck disable=SC2016
 bootstrap() {
     local release sources=() customs=() file
     release=$(sed -n 's/^VERSION_CODENAME=//p' /etc/os-release)
@@ -61,6 +62,7 @@ enter() {
 }
 
 # Without a network but its own loopback, and with processes that end with the first one.
+# shellcheck disable=SC2016
 enter_alone() {
     unshare --mount --net --pid --fork --kill-child -- "$BASH" -c '
         mount -t proc proc "$1/proc"

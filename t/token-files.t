@@ -4,39 +4,16 @@
 use v5.36;
 use lib 't/lib';
 use WebsockifyTest;
+use WebsockifyTest::Tokens qw(put status_of comes_to);
 use WebsockifyTest::Util qw(await slurp);
 
 defaults(
     targets => qq(one: sends "one", swallows\ntwo: sends "two", swallows),
     config  => <<'END',
-add_header X-Worker $pid always;
 location /websockify { websockify_token_file tokens; websockify_pass $websockify_target; }
 END
 );
 run_tests;
-
-sub put ($t, $name, $text) {
-    my $path = $t->nginx->prefix . "/$name";
-    open my $file, '>:raw', "$path.new" or die "open: $!";
-    print {$file} $t->expand($text);
-    close $file or die "close: $!";
-    rename "$path.new", $path or die "rename: $!";
-}
-
-# The status, and the worker that answered.
-sub answer ($t, $token, $path = '/websockify') {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path?token=$token"));
-    my $status = $client->response->{status};
-    my ($worker) = $client->header('X-Worker');
-    $client->close;
-    return ($status, $worker);
-}
-
-sub comes_to ($t, $token, $status, $path = '/websockify') {
-    await "$token to come to $status", sub { (answer($t, $token, $path))[0] == $status };
-    pass "$token: $status";
-}
 
 # A session's client, its greeting read.
 sub session ($t, $token, $path = '/websockify') {
@@ -73,7 +50,7 @@ for my $n (2 .. 4) {
     comes_to($t, "desk$n", 101);
     comes_to($t, 'desk' . ($n - 1), 403);
 }
-await 'new workers to know the newest', sub { !grep { (answer($t, 'desk4'))[0] != 101 } 1 .. 20 };
+await 'new workers to know the newest', sub { !grep { status_of($t, 'desk4') != 101 } 1 .. 20 };
 pass 'all workers';
 --- error_log
 exited on signal 9
@@ -84,15 +61,14 @@ exited on signal 9
 desk1: %%one%%
 --- workers: 2
 --- steps
-my $many = join '', map { sprintf "%032x: 10.0.0.1:5900\n", $_ } 1 .. 300_000;
+my $many = join '', map { sprintf "%032x: 10.0.0.1:5900\n", $_ } 1 .. 50_000;
 for my $n (1 .. 3) {
     my $keeper = keeper($t);
     put($t, 'tokens', "desk1: %%two%%\nround$n: %%one%%\n$many");
     # Somewhere in what it does of it.
-    select undef, undef, undef, 0.25 + 0.2 * $n;
+    select undef, undef, undef, 0.2 + 0.1 * $n;
     kill 'KILL', $keeper;
-    my ($status) = answer($t, 'desk1');
-    is $status, 101, 'there is a table';
+    is status_of($t, 'desk1'), 101, 'there is a table';
     comes_to($t, "round$n", 101);
 }
 --- error_log
@@ -127,7 +103,7 @@ put($t, 'tokens', "desk1 %%one%%\n");
 $t->nginx->await_log(qr/tokens:1: no ": ".*the tokens stay/);
 $t->nginx->signal('HUP');
 $t->nginx->await_log(qr/\[emerg\] .*token file \S+tokens:1: no ": " between token and target in \S+nginx\.conf:\d+/);
-is((answer($t, 'desk1'))[0], 101, 'the good table');
+is status_of($t, 'desk1'), 101, 'the good table';
 put($t, 'tokens', "desk2: %%two%%\n");
 comes_to($t, 'desk2', 101);
 --- error_log
@@ -172,7 +148,7 @@ my $path = $t->nginx->prefix . '/tokens';
 comes_to($t, 'desk1', 101);
 chmod 0600, $path;
 $t->nginx->await_log(qr/open\(\) ".*tokens" failed \(13: Permission denied\), the tokens stay as they were/);
-is((answer($t, 'desk1'))[0], 101, 'the good table');
+is status_of($t, 'desk1'), 101, 'the good table';
 open my $file, '>', $path or die;
 print {$file} $t->expand("desk2: %%two%%\n");
 close $file;
@@ -225,7 +201,7 @@ rename "$path.new", $path;
 $t->nginx->await_log(qr/token file .*tokens is too large: more than 128m in all, the tokens stay/);
 my ($most) = slurp("/proc/$worker/status") =~ /^VmHWM:\s+(\d+) kB/m;
 cmp_ok $most, '<', 60_000, "nor is it read: $most KiB at most";
-is((answer($t, 'desk1'))[0], 101, 'the good table');
+is status_of($t, 'desk1'), 101, 'the good table';
 --- error_log
 is too large
 

@@ -3,6 +3,7 @@
 use v5.36;
 use lib 't/lib';
 use WebsockifyTest;
+use WebsockifyTest::Tokens qw(put status_of comes_to);
 use WebsockifyTest::Util qw(await slurp);
 
 defaults(
@@ -11,33 +12,11 @@ defaults(
 );
 run_tests;
 
-# A file in nginx's prefix, put in place at once.
-sub put ($t, $name, $text) {
-    my $path = $t->nginx->prefix . "/$name";
-    open my $file, '>:raw', "$path.new" or die "open: $!";
-    print {$file} $t->expand($text);
-    close $file or die "close: $!";
-    rename "$path.new", $path or die "rename: $!";
-}
-
-sub status_of ($t, $token, $path = '/websockify') {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path?token=$token"));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
-}
-
 sub greeting ($t, $token, $path = '/websockify') {
     my $client = $t->client("$path?token=$token");
     my $word   = $client->expect('binary qr/./')->{payload};
     $client->close;
     return $word;
-}
-
-sub comes_to ($t, $token, $status, $path = '/websockify') {
-    await "$token to come to $status", sub { status_of($t, $token, $path) == $status };
-    pass "$token: $status";
 }
 
 __DATA__

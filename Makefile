@@ -43,7 +43,7 @@ test-all: ## the slow ones as well: nginx's own configure, the vendored nginx
 deb-test: ## install, use, upgrade and purge the package in a clean Debian (as root)
 	@scripts/test deb
 
-fuzz: ## fuzz the protocol and the tunnel (FUZZ_SECONDS=60 for each target)
+fuzz: ## fuzz the protocol, the tunnel and the rest of the crates (FUZZ_SECONDS=60 for each target)
 	@scripts/fuzz
 
 fuzz-short: ## the kept corpus, and as much more as takes a few seconds

@@ -4,16 +4,18 @@
 
 pub(crate) mod access;
 pub(crate) mod connect;
+pub(crate) mod lifetime;
 pub(crate) mod main;
 pub(crate) mod token;
 pub(crate) mod tunnel;
 
 use nginx_sys::{ngx_msec_t, ngx_str_t};
-use websockify_tunnel::Limits;
+use websockify_tunnel::{Limits, Msec};
 
 use crate::nginx::conf::{Answer, ComplexValue, Conf, Place, UpstreamConf};
 use crate::nginx::upstream::Group;
 use access::AccessConf;
+use lifetime::LifetimeConf;
 use token::TokenConf;
 use tunnel::TunnelConf;
 
@@ -39,6 +41,7 @@ pub(crate) struct LocConf {
     pub(crate) pass: Option<Pass>,
     pub(crate) access: AccessConf,
     pub(crate) token: TokenConf,
+    pub(crate) lifetime: LifetimeConf,
     pub(crate) tunnel: TunnelConf,
     /// `websockify_test_panic`
     #[cfg(feature = "test-faults")]
@@ -52,6 +55,7 @@ impl LocConf {
             pass: None,
             access: AccessConf::default(),
             token: TokenConf::unset(),
+            lifetime: LifetimeConf::unset(),
             tunnel: TunnelConf::unset(),
             #[cfg(feature = "test-faults")]
             panic_at: nginx_sys::ngx_str_t::empty(),
@@ -63,6 +67,7 @@ impl LocConf {
     pub(crate) fn merge_values(&mut self, outer: &Self, conf: Conf) -> Answer {
         self.upstream.merge(&outer.upstream, DEFAULT_TIMEOUT);
         self.access.merge(&outer.access);
+        self.lifetime.merge(&outer.lifetime);
         self.tunnel.merge(&outer.tunnel);
         self.token.merge(&outer.token, conf)?;
         self.warn_of_open_target(conf);
@@ -100,13 +105,14 @@ impl LocConf {
         }
     }
 
-    pub(crate) fn limits(&self) -> Limits {
+    /// The limits of a tunnel, which has these times of its own.
+    pub(crate) fn limits(&self, idle_timeout: Msec, session_timeout: Msec) -> Limits {
         Limits {
             send_timeout: self.upstream.send_timeout(),
             read_timeout: self.upstream.read_timeout(),
             heartbeat: self.tunnel.heartbeat(),
-            idle_timeout: self.tunnel.idle_timeout as u64,
-            session_timeout: self.tunnel.session_timeout as u64,
+            idle_timeout,
+            session_timeout,
         }
     }
 }

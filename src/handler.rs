@@ -13,7 +13,7 @@ use crate::nginx::rc;
 use crate::nginx::request::Request;
 use crate::nginx::resolver::{Answer, Asker, Lookup};
 use crate::nginx::upstream::{Attempts, Tenant, Upstream};
-use crate::session::Session;
+use crate::session::{Lifetime, Session};
 use crate::target;
 use crate::token;
 use crate::tunnel;
@@ -37,7 +37,8 @@ fn begin(request: Request) -> Result<(), u16> {
     fault::place(conf, "handler");
     let accepted = handshake::check(request, conf)?;
     token::check(request, conf)?;
-    let session = request.pool().keep_to_find(Session::new(conf, accepted)).ok_or(500_u16)?;
+    let lifetime = Lifetime::of(request, conf)?;
+    let session = request.pool().keep_to_find(Session::new(conf, accepted, lifetime)).ok_or(500_u16)?;
     request.flush_variables();
     let choice = target::choose(request, session)?;
     request.hold();

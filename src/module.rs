@@ -6,7 +6,7 @@ use nginx_sys::{
 };
 
 use crate::conf::main::MainConf;
-use crate::conf::{access, connect, token, tunnel, LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{access, connect, lifetime, token, tunnel, LocConf, Pass, DEFAULT_PORT};
 use crate::handler::Handler;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
 use crate::nginx::conf::main::{create_main, init_main, main_of, Main};
@@ -22,8 +22,15 @@ use crate::session::Session;
 use crate::variables::SessionVariables;
 
 /// The directives, by the files that have their subjects.
-const TABLES: &[&[ngx_command_t]] =
-    &[COMMANDS, access::COMMANDS, connect::COMMANDS, token::COMMANDS, tunnel::COMMANDS, TEST_COMMANDS];
+const TABLES: &[&[ngx_command_t]] = &[
+    COMMANDS,
+    access::COMMANDS,
+    connect::COMMANDS,
+    lifetime::COMMANDS,
+    token::COMMANDS,
+    tunnel::COMMANDS,
+    TEST_COMMANDS,
+];
 
 static mut DIRECTIVES: [ngx_command_t; count(TABLES)] = join(TABLES);
 

@@ -51,6 +51,15 @@ pub(crate) fn is_signaller() -> bool {
     unsafe { nginx_sys::ngx_process == nginx_sys::NGX_PROCESS_SIGNALLER as ngx_uint_t }
 }
 
+/// The time of day, in milliseconds since the epoch, as the loop last looked at it.
+pub(crate) fn wall_clock() -> u64 {
+    // SAFETY: nginx sets the time before it runs a module's code; its pointer is to one of a fixed set of times.
+    unsafe {
+        let time = *nginx_sys::ngx_cached_time;
+        u64::try_from(time.sec).unwrap_or(0) * 1000 + time.msec as u64
+    }
+}
+
 /// Whether the worker has been told to go when its sessions have ended.
 pub(crate) fn is_exiting() -> bool {
     // SAFETY: a plain integer that only this thread writes.

@@ -1,12 +1,13 @@
 //! One session, from the handshake to the log. It lives in its request's pool.
 
 mod id;
+mod lifetime;
 
 use std::cell::{Cell, RefCell};
 
 use nginx_sys::ngx_str_t;
 use websockify_protocol::handshake::Accepted;
-use websockify_tunnel::{End, Msec, Stats, Tunnel};
+use websockify_tunnel::{End, Limits, Msec, Stats, Tunnel};
 
 use crate::conf::LocConf;
 use crate::nginx::quit::Watched;
@@ -14,12 +15,15 @@ use crate::nginx::resolver::Lookup;
 use crate::nginx::upstream::Attempts;
 use crate::target::Target;
 
+pub(crate) use lifetime::{refuse_expired, Lifetime};
+
 /// What is known of a session. References in it live as long as its request.
 pub(crate) struct Session {
     /// Another one for each session, whatever the worker.
     pub(crate) id: u64,
     pub(crate) conf: &'static LocConf,
     pub(crate) accepted: Accepted<'static>,
+    pub(crate) lifetime: Lifetime,
     pub(crate) lookup: Lookup,
     pub(crate) attempts: Attempts,
     pub(crate) watched: Watched,
@@ -55,11 +59,12 @@ impl Outcome {
 }
 
 impl Session {
-    pub(crate) fn new(conf: &'static LocConf, accepted: Accepted<'static>) -> Self {
+    pub(crate) fn new(conf: &'static LocConf, accepted: Accepted<'static>, lifetime: Lifetime) -> Self {
         Self {
             id: id::next(),
             conf,
             accepted,
+            lifetime,
             lookup: Lookup::default(),
             attempts: Attempts::default(),
             watched: Watched::default(),
@@ -67,6 +72,11 @@ impl Session {
             address: Cell::new(ngx_str_t::empty()),
             target: Cell::new(None),
         }
+    }
+
+    /// What its tunnel is held to.
+    pub(crate) fn limits(&self) -> Limits {
+        self.conf.limits(self.lifetime.idle, self.lifetime.longest)
     }
 
     /// Notes what `websockify_pass` comes to for this session.

@@ -4,6 +4,7 @@ mod ends;
 
 use std::ffi::CStr;
 
+use nginx_sys::ngx_int_t;
 use websockify_tunnel::{Cause, End, Ends, Side, Tunnel, Turn};
 
 use crate::handshake;
@@ -11,7 +12,7 @@ use crate::nginx::buffers::RelayBuffers;
 use crate::nginx::request::Request;
 use crate::nginx::upstream::{self, Upstream};
 use crate::nginx::{now, quit, rc};
-use crate::session::{Outcome, Phase, Session};
+use crate::session::{refuse_expired, Outcome, Phase, Session};
 
 use ends::{Client, Target};
 
@@ -20,12 +21,19 @@ const ACTION: &CStr = c"tunneling";
 
 /// Accepts the handshake of a session whose target is connected, and begins to relay.
 pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
+    let right_ends = session.lifetime.right_ends(now());
+    if right_ends.is_some_and(|end| end <= now()) {
+        return upstream::finish(request, refuse_expired(request) as ngx_int_t);
+    }
     upstream.note_switched();
     request.log().set_action(ACTION);
     if !handshake::accept(request, &session.accepted) || !send_at_once(request, upstream) {
         return upstream::finish(request, rc::ERROR);
     }
     let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.tunnel.frame_limit());
+    if let Some(end) = right_ends {
+        tunnel.expire_at(end);
+    }
     if session.conf.tunnel.shutdown_spread().is_some() {
         if let Some(turn) = quit::watch(request, session) {
             shut_down_in_turn(session, &mut tunnel, turn);
@@ -70,7 +78,7 @@ pub(crate) fn on_event(session: &Session, request: Request, upstream: Upstream) 
 fn let_others_go(session: &Session, upstream: Upstream) {
     // Without a timer of its session's, a worker that is to go would not wait for it.
     if let Some(timer) = upstream.timer() {
-        timer.set(now() + session.conf.limits().read_timeout);
+        timer.set(now() + session.limits().read_timeout);
     }
     upstream.post_next();
 }
@@ -104,7 +112,7 @@ fn turn(session: &Session, request: Request, upstream: Upstream) -> Option<Turn>
     let mut target = Target::new(upstream)?;
     let mut buffers = RelayBuffers { size: session.conf.tunnel.buffer_size };
     let mut ends = Ends { client: &mut client, target: &mut target, buffers: &mut buffers };
-    let turn = tunnel.drive(now(), &session.conf.limits(), &mut ends);
+    let turn = tunnel.drive(now(), &session.limits(), &mut ends);
     if let Turn::Ended(end) = turn {
         tunnel.release(&mut buffers);
         let outcome = Outcome::of(tunnel, end);
@@ -193,6 +201,7 @@ fn log(request: Request, end: End) {
         Cause::NoPong => log.info(format_args!("client timed out: it did not answer a ping")),
         Cause::IdleTimeout => log.info(format_args!("session timed out: no payload went either way")),
         Cause::SessionTimeout => log.info(format_args!("session timed out: it lasted as long as it may")),
+        Cause::RightExpired => log.info(format_args!("session timed out: the right to it has ended")),
         Cause::SendTimeout(Side::Client) => log.info(format_args!("client timed out: it took no data")),
         Cause::SendTimeout(Side::Target) => log.error(format_args!("target timed out: it took no data")),
         Cause::OutOfMemory => log.error(format_args!("no memory for a relay buffer")),

@@ -367,7 +367,7 @@ sub default_of ($name) {
     return "$name any;" if $field eq 'origin' && $source =~ /unwrap_or\(&Origins::Any\)/;
     return undef unless defined $value;
     return "$name off;" if $value eq 'OFF';
-    ($value) = $source =~ /^const $value: \w+ = ([\d_ *]+);/m if $value =~ /\D/;
+    ($value) = $source =~ /^const $value: \w+ = (?:\w+::\w+\()?([\d_ *]+)\)?;/m if $value =~ /\D/;
     return eval($value // die "the source names no default of $name\n");
 }
 

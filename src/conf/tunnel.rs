@@ -30,12 +30,6 @@ pub(crate) const COMMANDS: &[ngx_command_t] = &[
     command(c"websockify_max_frame_size", ngx_conf_set_size_slot, offset_of!(LocConf, tunnel.max_frame_size)),
     command(c"websockify_ping_interval", ngx_conf_set_msec_slot, offset_of!(LocConf, tunnel.ping_interval)),
     command(c"websockify_ping_timeout", ngx_conf_set_msec_slot, offset_of!(LocConf, tunnel.ping_timeout)),
-    command(c"websockify_idle_timeout", ngx_conf_set_msec_slot, offset_of!(LocConf, tunnel.idle_timeout)),
-    command(
-        c"websockify_session_timeout",
-        ngx_conf_set_msec_slot,
-        offset_of!(LocConf, tunnel.session_timeout),
-    ),
     command(c"websockify_shutdown_close", parse_directive::<WebsockifyShutdownClose>, 0),
 ];
 
@@ -49,10 +43,6 @@ pub(crate) struct TunnelConf {
     ping_interval: ngx_msec_t,
     /// `websockify_ping_timeout`
     ping_timeout: ngx_msec_t,
-    /// `websockify_idle_timeout`
-    pub(crate) idle_timeout: ngx_msec_t,
-    /// `websockify_session_timeout`
-    pub(crate) session_timeout: ngx_msec_t,
     /// `websockify_shutdown_close`, or [`OFF`]
     shutdown_close: ngx_msec_t,
 }
@@ -64,8 +54,6 @@ impl TunnelConf {
             max_frame_size: UNSET_SIZE,
             ping_interval: UNSET_MSEC,
             ping_timeout: UNSET_MSEC,
-            idle_timeout: UNSET_MSEC,
-            session_timeout: UNSET_MSEC,
             shutdown_close: UNSET_MSEC,
         }
     }
@@ -75,8 +63,6 @@ impl TunnelConf {
         merge(&mut self.max_frame_size, outer.max_frame_size, UNSET_SIZE, 0);
         merge(&mut self.ping_interval, outer.ping_interval, UNSET_MSEC, DEFAULT_PING_INTERVAL);
         merge(&mut self.ping_timeout, outer.ping_timeout, UNSET_MSEC, DEFAULT_PING_TIMEOUT);
-        merge(&mut self.idle_timeout, outer.idle_timeout, UNSET_MSEC, 0);
-        merge(&mut self.session_timeout, outer.session_timeout, UNSET_MSEC, 0);
         merge(&mut self.shutdown_close, outer.shutdown_close, UNSET_MSEC, OFF);
     }
 

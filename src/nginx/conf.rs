@@ -15,7 +15,7 @@ use nginx_sys::{
     ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
     ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_handler_pt, ngx_http_request_t,
     ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_srv_conf_t, ngx_int_t,
-    ngx_module_t, ngx_msec_t, ngx_parse_time, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_LOG_EMERG, NGX_LOG_WARN,
+    ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_LOG_EMERG, NGX_LOG_WARN,
 };
 use ngx::log::{write_fmt, LOG_BUFFER_SIZE};
 
@@ -27,7 +27,7 @@ use super::shim;
 use super::upstream::{init_peers, Group, Tenant};
 
 pub(crate) use upstream::{find_group, UpstreamConf};
-pub(crate) use value::ComplexValue;
+pub(crate) use value::{parse_time, ComplexValue};
 
 /// What a directive's parser answers.
 pub(crate) type Answer = Result<(), ConfError>;
@@ -100,10 +100,7 @@ impl Conf {
 
     /// The argument number `at` as a time, in milliseconds; `None` if it is none.
     pub(crate) fn time_argument(self, at: usize) -> Option<ngx_msec_t> {
-        let mut text = self.argument(at);
-        // SAFETY: the argument is a string of the configuration's.
-        let time = unsafe { ngx_parse_time(&mut text, 0) };
-        ngx_msec_t::try_from(time).ok()
+        parse_time(self.argument(at))
     }
 
     /// A path of the configuration's, made absolute as nginx does with its own.

@@ -1,4 +1,4 @@
-//! Which addresses a session may be connected to.
+//! Which addresses a session may be connected to, and until when.
 //!
 //! Floor 0 of the module, as the other pure crates: no nginx, no socket, no file, no clock. [`Pattern`] is what a rule
 //! is written as, [`Rules`] are a location's in their order, and a [`Peer`] is where a connection would go.
@@ -17,6 +17,7 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod moment;
 mod network;
 mod pattern;
 mod peer;

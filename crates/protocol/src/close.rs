@@ -33,6 +33,9 @@ impl CloseCode {
     /// 1014 (IANA registry): a gateway got an invalid answer from its upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
 
+    /// 4401 (of our own, after HTTP's 401): the right to the session has ended.
+    pub const UNAUTHORIZED: Self = Self(4401);
+
     /// The code `code`, or `None` where [`may_be_received`] denies it a place in a frame.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {
@@ -128,6 +131,7 @@ mod tests {
             (CloseCode::SERVICE_RESTART, 1012),
             (CloseCode::TRY_AGAIN_LATER, 1013),
             (CloseCode::BAD_GATEWAY, 1014),
+            (CloseCode::UNAUTHORIZED, 4401),
         ];
         for (code, number) in named {
             assert_eq!((Some(code), code.to_string()), (CloseCode::new(number), number.to_string()));

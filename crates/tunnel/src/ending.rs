@@ -37,6 +37,8 @@ pub enum Cause {
     IdleTimeout,
     /// The session has lasted as long as it may.
     SessionTimeout,
+    /// The right to the session has ended.
+    RightExpired,
     /// The worker is shutting down.
     Shutdown,
     /// There was no memory for a buffer.
@@ -92,6 +94,7 @@ impl Cause {
             Self::NoPong => (CloseCode::GOING_AWAY, "no pong"),
             Self::IdleTimeout => (CloseCode::NORMAL, "idle"),
             Self::SessionTimeout => (CloseCode::NORMAL, "session timeout"),
+            Self::RightExpired => (CloseCode::UNAUTHORIZED, "right expired"),
             Self::Shutdown => (CloseCode::GOING_AWAY, "server is shutting down"),
             Self::OutOfMemory | Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
         };
@@ -99,7 +102,7 @@ impl Cause {
     }
 
     /// Whether we end the session in order: the client's answer to our Close is awaited, and what it sends before
-    /// that still goes to the target.
+    /// that still goes to the target. Not so where the right to the session has ended.
     #[must_use]
     pub fn awaits_answer(self) -> bool {
         matches!(self, Self::TargetEof | Self::IdleTimeout | Self::SessionTimeout | Self::Shutdown)
@@ -115,7 +118,8 @@ impl Cause {
             | Self::ReadTimeout
             | Self::NoPong
             | Self::IdleTimeout
-            | Self::SessionTimeout => ClosedBy::Timeout,
+            | Self::SessionTimeout
+            | Self::RightExpired => ClosedBy::Timeout,
             Self::Shutdown => ClosedBy::Shutdown,
             Self::OutOfMemory | Self::Internal => ClosedBy::Proxy,
         }

@@ -62,6 +62,7 @@ pub struct Tunnel {
     /// What a target may still send to a client that has said goodbye.
     drain: usize,
     shutdown_at: Option<Msec>,
+    expires_at: Option<Msec>,
     cause: Option<Cause>,
     close: Close,
 }
@@ -79,6 +80,7 @@ impl Tunnel {
             client_left: false,
             drain: DRAIN,
             shutdown_at: None,
+            expires_at: None,
             cause: None,
             close: Close::None,
         }
@@ -110,6 +112,11 @@ impl Tunnel {
     /// Has the tunnel shut down at `deadline`, which a later drive will find.
     pub fn shut_down_at(&mut self, deadline: Msec) {
         self.shutdown_at = Some(deadline);
+    }
+
+    /// Has the right to the tunnel end at `deadline`, which a later drive will find.
+    pub fn expire_at(&mut self, deadline: Msec) {
+        self.expires_at = Some(deadline);
     }
 
     /// The end as it would be now, for a tunnel that cannot wait for it.

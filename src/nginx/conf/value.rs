@@ -2,13 +2,21 @@
 
 use std::ptr::NonNull;
 
-use nginx_sys::{ngx_http_complex_value, ngx_http_complex_value_t, ngx_str_t};
+use nginx_sys::{ngx_http_complex_value, ngx_http_complex_value_t, ngx_msec_t, ngx_parse_time, ngx_str_t};
 
 use crate::nginx::rc;
 use crate::nginx::request::Request;
 
+/// A time as nginx writes it (`1h 30m`, `500ms`, a bare number of seconds), in milliseconds; `None` if it is none.
+pub(crate) fn parse_time(text: ngx_str_t) -> Option<ngx_msec_t> {
+    let mut text = text;
+    // SAFETY: the text is a valid string, and is only read.
+    let time = unsafe { ngx_parse_time(&mut text, 0) };
+    ngx_msec_t::try_from(time).ok()
+}
+
 /// A text with variables.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 pub(crate) struct ComplexValue(pub(super) NonNull<ngx_http_complex_value_t>);
 
 impl ComplexValue {

@@ -56,6 +56,7 @@ impl Tunnel {
         let desk = &mut self.desk;
         let after = |since: Msec, timeout: Msec| (timeout > 0).then(|| since.saturating_add(timeout));
         first.offer(after(desk.started_at, limits.session_timeout), Expiry::Session(Cause::SessionTimeout));
+        first.offer(self.expires_at, Expiry::Session(Cause::RightExpired));
         first.offer(self.shutdown_at, Expiry::Session(Cause::Shutdown));
         // A client that is not read cannot be heard, and one that takes nothing cannot be asked: the send timeout
         // alone counts then.

@@ -71,6 +71,7 @@ impl World {
                 assert!(passed(found.payload_at) >= limits.idle_timeout, "payload moved");
             }
             Cause::SessionTimeout => assert!(found.at >= limits.session_timeout),
+            Cause::RightExpired => assert!(self.expires_at.is_some_and(|at| at <= found.at)),
             Cause::Shutdown => assert!(self.shutdown_at.is_none_or(|at| at <= found.at)),
             Cause::OutOfMemory => assert!(self.memory.has_failed),
             Cause::Internal => {}
@@ -109,6 +110,7 @@ impl World {
             Cause::TargetEof => (1000, "target closed"),
             Cause::IdleTimeout => (1000, "idle"),
             Cause::SessionTimeout => (1000, "session timeout"),
+            Cause::RightExpired => (4401, "right expired"),
             Cause::NoPong => (1001, "no pong"),
             Cause::Shutdown => (1001, "server is shutting down"),
             Cause::TargetReset => (1011, "target reset the connection"),

@@ -34,6 +34,11 @@ pub(crate) fn world(seed: u64) -> World {
     let mut world = World::new(client, target, tunnel, limits(random), memory);
     world.fault_code = fault_code;
     world.outside = outside(random);
+    if random.chance(6) {
+        let end = random.up_to(60_000);
+        world.expires_at = Some(end);
+        world.tunnel.expire_at(end);
+    }
     world
 }
 

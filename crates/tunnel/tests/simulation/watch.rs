@@ -85,6 +85,7 @@ impl World {
         }
         let mut latest: Vec<_> =
             self.shutdown_at.map(|at| ("the time before a shutdown", at)).into_iter().collect();
+        latest.extend(self.expires_at.map(|at| ("the time of the right", at)));
         if limits.session_timeout > 0 {
             latest.push(("the session's time", limits.session_timeout));
         }

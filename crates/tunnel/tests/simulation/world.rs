@@ -43,6 +43,7 @@ pub(crate) struct World {
     pub(crate) outside: Option<(u64, Outside)>,
     pub(crate) fault_code: Option<u16>,
     pub(crate) shutdown_at: Option<Msec>,
+    pub(crate) expires_at: Option<Msec>,
     pub(crate) turns: u64,
     /// How many of them were left unfinished.
     pub(crate) yields: usize,
@@ -81,6 +82,7 @@ impl World {
             outside: None,
             fault_code: None,
             shutdown_at: None,
+            expires_at: None,
             turns: 0,
             yields: 0,
             payload_at: 0,

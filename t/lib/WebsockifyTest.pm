@@ -226,7 +226,9 @@ The server listens with TLS on C<%%TLS_PORT%%> as well, and the clients speak it
 One a line: C<NAME: what it does>, each connection for itself, step by step: C<sends "bytes">, C<streams N> (bytes of
 the pattern), C<awaits N>, C<awaits "bytes">, C<awaits end>, C<echoes>, C<echoes N>, C<swallows>, C<waits> (to be told,
 reading), C<pauses> (to be told, not reading), C<sips N> (at most N bytes a read), C<half-closes>, C<closes>,
-C<resets>; or C<refuses> and C<never accepts>. C<(ipv6)>, C<(unix)> and C<(rcvbuf N)> stand after the name.
+C<resets>; or C<refuses> and C<never accepts>. C<(ipv6)>, C<(unix)>, C<(rcvbuf N)> and C<(tls)> stand after the name; see
+L<WebsockifyTest::TargetTls> for what may stand beside C<tls>, and L<WebsockifyTest::Certificates> for the files in
+C<%%TLS%%>.
 
 =item files
 
@@ -245,7 +247,7 @@ A zone for the name server at C<%%DNS%%>; see L<WebsockifyTest::Dns>.
 
 Placeholders, in every section but C<steps> and evaluated ones: C<%%vnc%%> (a target's address), C<%%vnc_port%%>,
 C<%%PORT%%> and any other C<%%...PORT%%> (a listening port of nginx), C<%%PREFIX%%>, C<%%DNS%%>, C<%%CERT%%>,
-C<%%KEY%%>.
+C<%%KEY%%>, C<%%TLS%%> (a directory of certificates).
 
 =head2 The client
 

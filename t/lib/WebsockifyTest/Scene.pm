@@ -7,6 +7,7 @@ use Carp        qw(croak);
 use Digest::MD5 ();
 use File::Basename qw(dirname);
 use File::Path qw(make_path);
+use WebsockifyTest::Certificates qw(certificates);
 use WebsockifyTest::Client;
 use WebsockifyTest::Nginx;
 use WebsockifyTest::Preload;
@@ -52,8 +53,8 @@ sub section ($self, $name) {
     return ref $value || !defined $value ? $value : $self->expand($value);
 }
 
-# %%vnc%% is a target's address, %%vnc_port%% its port; %%PREFIX%%, %%DNS%%, %%CERT%%, %%KEY%% and %%...PORT%% are
-# nginx's.
+# %%vnc%% is a target's address, %%vnc_port%% its port, %%TLS%% WebsockifyTest::Certificates' directory; %%PREFIX%%,
+# %%DNS%%, %%CERT%%, %%KEY%% and %%...PORT%% are nginx's.
 sub expand ($self, $text) {
     return $text =~ s/%%(\w+)%%/$self->_placeholder($1)/ger;
 }
@@ -61,6 +62,7 @@ sub expand ($self, $text) {
 sub _placeholder ($self, $name) {
     return $self->nginx->prefix                            if $name eq 'PREFIX';
     return '127.0.0.1:' . $self->targets->dns_port         if $name eq 'DNS';
+    return certificates                                    if $name eq 'TLS';
     return (_certificate($self->nginx))[ $name eq 'KEY' ]  if $name =~ /\A(?:CERT|KEY)\z/;
     return $self->port($name)                              if $name =~ /\A\w*PORT\d*\z/;
     return $self->targets->port($1)                        if $name =~ /\A(\w+)_port\z/;

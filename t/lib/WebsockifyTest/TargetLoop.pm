@@ -5,11 +5,12 @@ package WebsockifyTest::TargetLoop;
 
 use v5.36;
 use Digest::MD5 ();
-use Errno       qw(EAGAIN EWOULDBLOCK EINTR);
+use Errno       qw(EAGAIN EWOULDBLOCK EINTR ECONNRESET);
 use POSIX       ();
 use Socket      qw(:all);
 use Storable    qw(freeze thaw);
 use WebsockifyTest::Dns;
+use WebsockifyTest::TargetTls;
 use WebsockifyTest::Temper;
 
 use constant KEPT => 256 * 1024;    # bytes of a connection's input that the test may see; beyond, size and digest
@@ -28,21 +29,26 @@ sub run ($control, $targets, $dns) {
 sub _turn ($self, $seconds) {
     my %handler = (fileno $self->{control}, [ $self->{control}, sub { $self->_control } ]);
     $handler{ fileno $self->{dns}{socket} } = [ $self->{dns}{socket}, sub { $self->_dns } ] if $self->{dns};
-    my ($in, $out) = ('', '');
+    my ($in, $out, @waiting) = ('', '');
     for my $target (values $self->{targets}->%*) {
         $handler{ fileno $target->{socket} } = [ undef, sub { _accept($target) } ] if $target->{listens};
         for my $c (grep { $_->{socket} } $target->{connections}->@*) {
             my $fd = fileno $c->{socket};
-            my $writes = length $c->{out};
-            my $reads  = !$c->{eof} && ($c->{draining} || WebsockifyTest::Temper::wants_input($c));
+            my $shakes = $c->{shakes_hands};
+            my $writes = $shakes ? $c->{wants_write} : length $c->{out};
+            my $reads  = $shakes ? !$writes : !$c->{eof} && ($c->{draining} || WebsockifyTest::Temper::wants_input($c));
+            push @waiting, [ $target, $c ] if $reads && WebsockifyTest::TargetTls::pending($c);
             vec($out, $fd, 1) = 1 if $writes;
             $handler{$fd} = [ undef, sub { _serve($target, $c) }, !$reads ] if $reads || $writes;
         }
     }
     for my $fd (keys %handler) { vec($in, $fd, 1) = 1 unless $handler{$fd}[2] }
 
+    $seconds = 0 if @waiting;
     my $events = select my $in_ready = $in, my $out_ready = $out, undef, $seconds;
-    return 0 if $events <= 0;
+    # What TLS has fetched from the kernel already.
+    _serve(@$_) for @waiting;
+    return 0 if $events <= 0 && !@waiting;
     for my $fd (sort { $a <=> $b } keys %handler) {
         $handler{$fd}[1]->() if vec($in_ready, $fd, 1) || vec($out_ready, $fd, 1);
     }
@@ -51,34 +57,55 @@ sub _turn ($self, $seconds) {
 }
 
 sub _accept ($target) {
-    while (accept my $socket, $target->{socket}) {
+    while (my $peer = accept my $socket, $target->{socket}) {
         $socket->blocking(0);
+        $socket = WebsockifyTest::TargetTls::begin($socket, $target->{tls}) if $target->{tls};
         push $target->{connections}->@*, {
-            WebsockifyTest::Temper::new_state($target->{steps})->%*,
+            shakes_hands => defined $target->{tls},
+            WebsockifyTest::Temper::new_state($target->{steps})->%*, peer => _shown_address($peer),
             socket => $socket, size => 0, sent => 0, received => '', md5 => Digest::MD5->new,
         };
         $target->{accepted}++;
         $target->{version}++;
-        _advance($target, $target->{connections}[-1]);
+        _advance($target, $target->{connections}[-1]) unless $target->{tls};
     }
 }
 
+# "127.0.0.1:5900", or "" for a unix socket.
+sub _shown_address ($name) {
+    my ($error, $host, $port) = getnameinfo $name, NI_NUMERICHOST | NI_NUMERICSERV;
+    return sockaddr_family($name) == AF_UNIX || $error ? '' : $host =~ /:/ ? "[$host]:$port" : "$host:$port";
+}
+
 sub _serve ($target, $c) {
+    return unless $c->{socket};
     $target->{version}++;
+    if ($c->{shakes_hands}) {
+        my $done = eval { WebsockifyTest::TargetTls::shake_hands($c) };
+        if (!defined $done) {
+            $c->{tls_error} = $@;
+            $c->{eof} = 1;
+            _close($c, 'close');
+        }
+        return unless $done;
+        $c->{shakes_hands} = 0;
+    }
     _read($c) if !$c->{eof} && ($c->{draining} || WebsockifyTest::Temper::wants_input($c));
     _advance($target, $c);
 }
 
 sub _advance ($target, $c) {
-    return unless $c->{socket};
+    return if !$c->{socket} || $c->{shakes_hands};
     if ($c->{draining}) { @$c{qw(steps pending out)} = ([], '', '') }
     while (1) {
         my $finish = WebsockifyTest::Temper::advance($c);
-        if ($finish eq 'half') { shutdown $c->{socket}, SHUT_WR; next }
+        if ($finish eq 'half') { _half_close($c); next }
         _close($c, $finish) if $finish;
         last if $finish || !_write($c) || !$c->{steps}->@* && !length $c->{out} && !$c->{eof};
     }
 }
+
+sub _half_close ($c) { $c->{tls} ? WebsockifyTest::TargetTls::half_close($c) : shutdown $c->{socket}, SHUT_WR }
 
 # True if something was written, so that the connection's steps may have more to do.
 sub _write ($c) {
@@ -100,7 +127,8 @@ sub _read ($c) {
     }
     return 0 if !defined $n && ($!{EAGAIN} || $!{EINTR});
     $c->{eof} = 1;
-    if (!defined $n) { $c->{reset} = 1; _close($c, 'close') }
+    $c->{notified} = WebsockifyTest::TargetTls::was_notified($c) if $c->{tls};
+    if (!defined $n && $! == ECONNRESET || !defined $n && !$c->{tls}) { $c->{reset} = 1; _close($c, 'close') }
     return 0;
 }
 
@@ -109,7 +137,11 @@ sub _close ($c, $how) {
     my $socket = $c->{socket} or return;
     if ($how eq 'reset') { setsockopt $socket, SOL_SOCKET, SO_LINGER, pack 'ii', 1, 0 }
     else { 1 while !$c->{eof} && _read($c) && $c->{socket} }
-    close delete $c->{socket} if $c->{socket};
+    return unless $c->{socket};
+    if    (!$c->{tls} && !defined $c->{tls_error}) { close $c->{socket} }
+    elsif ($how eq 'reset' || defined $c->{tls_error}) { WebsockifyTest::TargetTls::drop($c) }
+    else  { WebsockifyTest::TargetTls::close($c) }
+    delete $c->{socket};
 }
 
 sub _dns ($self) {
@@ -163,7 +195,7 @@ sub _answer_watch ($self) {
 sub _report ($c) {
     return {
         open => defined $c->{socket} && !$c->{eof}, md5 => $c->{md5}->clone->hexdigest,
-        map { $_ => $c->{$_} } qw(size sent received eof reset),
+        map { $_ => $c->{$_} } qw(peer size sent received eof reset tls notified tls_error),
     };
 }
 

@@ -2,9 +2,9 @@ package WebsockifyTest::Targets;
 
 # The test's side of its targets: starts their process, tells them things, and waits for what they have seen.
 #
-#   NAME [(ipv6|unix|rcvbuf N)]: SENTENCE     as WebsockifyTest::Temper reads it, or
-#   NAME: refuses [then SENTENCE]             a port with nobody listening, until told to `listen`
-#   NAME: never accepts                       a listener whose queue is full: connecting times out
+#   NAME [(ipv6|unix|rcvbuf N|tls ...)]: SENTENCE     as WebsockifyTest::Temper reads it, or
+#   NAME: refuses [then SENTENCE]                     a port with nobody listening, until told to `listen`
+#   NAME: never accepts                               a listener whose queue is full: connecting times out
 
 use v5.36;
 use Carp     qw(croak);
@@ -12,8 +12,10 @@ use POSIX    ();
 use Socket   qw(:all);
 use Storable qw(freeze thaw);
 use Time::HiRes ();
+use WebsockifyTest::Certificates qw(certificates);
 use WebsockifyTest::Dns;
 use WebsockifyTest::TargetLoop;
+use WebsockifyTest::TargetTls;
 use WebsockifyTest::Temper;
 use WebsockifyTest::Util qw(time_limit readable listen_tcp listen_unix reserve_port port_of shown);
 
@@ -47,6 +49,7 @@ sub _add ($self, $line, $prefix) {
     my %option  = (($full ? (backlog => 0) : ()), ($rcvbuf ? (rcvbuf => $rcvbuf) : ()));
 
     my %target = (listens => !$refuses && !$full, steps => WebsockifyTest::Temper::parse($full ? '' : $sentence));
+    $target{tls} = WebsockifyTest::TargetTls::context($options, certificates) if ($options // '') =~ /\btls\b/;
     if (($options // '') =~ /unix/) {
         my $path = "$prefix/$name.sock";
         $target{socket} = listen_unix($path, %option);
@@ -92,8 +95,8 @@ sub listen ($self, $name) { $self->_ask(op => 'listen', target => $name) }
 sub set_zone  ($self, $text) { $self->_ask(op => 'zone', zone => WebsockifyTest::Dns::parse($text)) }
 sub questions ($self) { $self->_ask(op => 'questions')->@* }
 
-# Waits until `$condition` holds for the target's report: { accepted, connections => [{ open, size, received, md5,
-# sent, eof, reset }] }. Returns what the condition answered.
+# Waits until `$condition` holds for the target's report: { accepted, connections => [{ open, peer, size, received,
+# md5, sent, eof, reset, tls => { name, version, cipher, reused, client }, notified, tls_error }] }. Returns what the condition answered.
 sub await ($self, $name, $what, $condition) {
     $self->_known($name);
     my ($deadline, $version, $report) = (Time::HiRes::time + time_limit, -1);

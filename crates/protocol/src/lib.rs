@@ -34,6 +34,7 @@ pub mod handshake;
 pub mod heartbeat;
 pub mod mask;
 pub mod origin;
+pub mod proxy_header;
 pub mod subprotocol;
 #[cfg(test)]
 mod testing;

@@ -6,10 +6,15 @@ pub(crate) mod access;
 pub(crate) mod connect;
 pub(crate) mod lifetime;
 pub(crate) mod main;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) mod ssl;
+#[cfg(not(ngx_feature = "http_ssl"))]
+#[path = "conf/no_ssl.rs"]
+pub(crate) mod ssl;
 pub(crate) mod token;
 pub(crate) mod tunnel;
 
-use nginx_sys::{ngx_msec_t, ngx_str_t};
+use nginx_sys::ngx_str_t;
 use websockify_tunnel::{Limits, Msec};
 
 use crate::nginx::conf::{Answer, ComplexValue, Conf, Place, UpstreamConf};
@@ -21,8 +26,6 @@ use tunnel::TunnelConf;
 
 /// The port of VNC's first display, for targets that name none.
 pub(crate) const DEFAULT_PORT: u16 = 5900;
-
-const DEFAULT_TIMEOUT: ngx_msec_t = 60_000;
 
 /// `websockify_pass`, as far as it is known when the configuration is read.
 #[derive(Clone, Copy)]
@@ -65,9 +68,10 @@ impl LocConf {
     /// Takes from the outer level what is not set here. The target is not inherited, see
     /// [`LocConf::inherit_pass`].
     pub(crate) fn merge_values(&mut self, outer: &Self, conf: Conf) -> Answer {
-        self.upstream.merge(&outer.upstream, DEFAULT_TIMEOUT);
+        self.upstream.merge(&outer.upstream, &connect::DEFAULTS);
         self.access.merge(&outer.access);
         self.lifetime.merge(&outer.lifetime);
+        self.merge_tls(outer, conf)?;
         self.tunnel.merge(&outer.tunnel);
         self.token.merge(&outer.token, conf)?;
         self.warn_of_open_target(conf);

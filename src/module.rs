@@ -6,7 +6,7 @@ use nginx_sys::{
 };
 
 use crate::conf::main::MainConf;
-use crate::conf::{access, connect, lifetime, token, tunnel, LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{access, connect, lifetime, ssl, token, tunnel, LocConf, Pass, DEFAULT_PORT};
 use crate::handler::Handler;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
 use crate::nginx::conf::main::{create_main, init_main, main_of, Main};
@@ -27,6 +27,7 @@ const TABLES: &[&[ngx_command_t]] = &[
     access::COMMANDS,
     connect::COMMANDS,
     lifetime::COMMANDS,
+    ssl::COMMANDS,
     token::COMMANDS,
     tunnel::COMMANDS,
     TEST_COMMANDS,
@@ -128,6 +129,9 @@ impl Location for LocConf {
             if self.pass.is_some() {
                 conf.inherit_handler(Some(handle_content::<Handler>));
             }
+        }
+        if self.pass.is_some() {
+            self.start_tls(conf)?;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! Floor 1: all the unsafe. Small safe types over what nginx hands to a module.
 
+pub(crate) mod address;
 pub(crate) mod buffers;
 pub(crate) mod conf;
 pub(crate) mod connection;

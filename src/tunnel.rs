@@ -99,7 +99,7 @@ fn drive(session: &Session, request: Request, upstream: Upstream) {
         Some(Turn::Ended(end)) => return finish(request, end),
         None => return,
     }
-    if !client.watch() || !target.watch() {
+    if !client.watch() || !target.watch_for_room(session.conf.upstream.send_lowat()) {
         end_with(session, request, upstream, Cause::Internal);
     }
 }

@@ -182,3 +182,113 @@ websockify_read_timeout 1s;
 --- config
 location / { if ($arg_a) { websockify_read_timeout 1s; } }
 --- emerg: "websockify_read_timeout" directive is not allowed here
+
+=== TEST 31: how a target is connected, all right
+--- http_config
+websockify_bind 127.0.0.1; websockify_socket_keepalive off; websockify_socket_rcvbuf 64k; websockify_socket_sndbuf 64k;
+websockify_next_upstream error; websockify_next_upstream_tries 3; websockify_next_upstream_timeout 10s;
+--- config
+websockify_bind $remote_addr transparent; websockify_socket_keepalive on; websockify_next_upstream off;
+location /a { websockify_pass 127.0.0.1; websockify_bind off; websockify_next_upstream error timeout; }
+location /b { websockify_pass 127.0.0.1; websockify_bind [::1]:1234 transparent; websockify_next_upstream timeout; }
+--- config_ok
+
+=== TEST 32: websockify_bind to no address
+--- config
+websockify_bind nowhere;
+--- emerg: invalid address "nowhere"
+
+=== TEST 33: websockify_bind with a word it does not know
+--- config
+location / { websockify_bind 127.0.0.1 opaque; }
+--- emerg: invalid parameter "opaque"
+
+=== TEST 34: websockify_bind twice
+--- http_config
+websockify_bind off; websockify_bind 127.0.0.1;
+--- emerg: "websockify_bind" directive is duplicate
+
+=== TEST 35: websockify_bind with nothing
+--- config
+websockify_bind;
+--- emerg: invalid number of arguments in "websockify_bind" directive
+
+=== TEST 36: websockify_socket_keepalive is neither on nor off
+--- config
+websockify_socket_keepalive yes;
+--- emerg: invalid value "yes" in "websockify_socket_keepalive" directive, it must be "on" or "off"
+
+=== TEST 37: websockify_socket_keepalive twice
+--- config
+websockify_socket_keepalive on; websockify_socket_keepalive on;
+--- emerg: "websockify_socket_keepalive" directive is duplicate
+
+=== TEST 38: websockify_socket_rcvbuf is no size
+--- config
+websockify_socket_rcvbuf much;
+--- emerg: "websockify_socket_rcvbuf" directive invalid value
+
+=== TEST 39: websockify_socket_sndbuf twice
+--- config
+websockify_socket_sndbuf 4k; websockify_socket_sndbuf 4k;
+--- emerg: "websockify_socket_sndbuf" directive is duplicate
+
+=== TEST 40: websockify_next_upstream with a word about HTTP responses
+--- config
+websockify_next_upstream error http_502;
+--- emerg: invalid value "http_502"
+
+=== TEST 41: websockify_next_upstream twice
+--- config
+websockify_next_upstream error; websockify_next_upstream timeout;
+--- emerg: "websockify_next_upstream" directive is duplicate
+
+=== TEST 42: websockify_next_upstream with nothing
+--- config
+websockify_next_upstream;
+--- emerg: invalid number of arguments in "websockify_next_upstream" directive
+
+=== TEST 43: websockify_next_upstream_tries is no number
+--- config
+websockify_next_upstream_tries -1;
+--- emerg: "websockify_next_upstream_tries" directive invalid number
+
+=== TEST 44: websockify_next_upstream_tries twice
+--- config
+websockify_next_upstream_tries 1; websockify_next_upstream_tries 2;
+--- emerg: "websockify_next_upstream_tries" directive is duplicate
+
+=== TEST 45: websockify_next_upstream_timeout is no time
+--- config
+websockify_next_upstream_timeout later;
+--- emerg: "websockify_next_upstream_timeout" directive invalid value
+
+=== TEST 46: websockify_send_lowat, where the system has none
+--- config
+websockify_send_lowat 4k;
+--- config_ok
+--- error_log
+qr/\[warn\] .*"websockify_send_lowat" is not supported, ignored in \S+nginx\.conf:\d+$/m
+
+=== TEST 47: websockify_send_lowat is no size
+--- config
+websockify_send_lowat some;
+--- emerg: "websockify_send_lowat" directive invalid value
+
+=== TEST 48: websockify_proxy_protocol
+--- http_config
+websockify_proxy_protocol v2;
+--- config
+websockify_proxy_protocol on;
+location / { websockify_pass 127.0.0.1; websockify_proxy_protocol off; }
+--- config_ok
+
+=== TEST 49: websockify_proxy_protocol of a version that is none
+--- config
+websockify_proxy_protocol v3;
+--- emerg: invalid value "v3"
+
+=== TEST 50: websockify_proxy_protocol twice
+--- config
+websockify_proxy_protocol on; websockify_proxy_protocol v2;
+--- emerg: "websockify_proxy_protocol" directive is duplicate

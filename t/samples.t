@@ -309,8 +309,8 @@ sub directives () {
         ok(!$documented{$1}, "$1 once") if exists $documented{$1};
         $documented{$1} = { syntax => $2, default => $3, context => { map { $_ => 1 } split /, /, $4 }, since => $5 };
     }
-    my $tables = join '', map { slurp($_) } "$root/src/module.rs", glob "$root/src/conf/*.rs";
-    my @known = grep { !/_test_/ } $tables =~ /\bcommand(?:_at)?\([^"]*c"(websockify_\w+)"/g;
+    my $tables = join '', map { slurp($_) } "$root/src/module.rs", grep { !m{/no_} } glob "$root/src/conf/*.rs";
+    my @known = sort { $a cmp $b } grep { !/_test_/ } $tables =~ /\bcommand(?:_at)?\([^"]*c"(websockify_\w+)"/g;
     is_deeply([ sort keys %documented ], [ sort @known ], 'those of the tables in src/');
     is_deeply([ sort { $a cmp $b } $page =~ /^## (websockify_\w+)$/mg ], [ sort keys %documented ], 'each in full');
     my %listed = map { $_ => 1 } slurp("$root/README.md") =~ m{^\| \[(websockify_\w+)\]\(docs/directives\.md#\1\)}mg;
@@ -322,15 +322,18 @@ sub directives () {
         like($entry->{syntax}, qr/\A$name \S.*;\z/, "$name: Syntax");
         allowed($scene, $name, $entry);
         like($entry->{since}, qr/\A\d+\.\d+\.\d+\z/, "$name: Since");
-        is(in_units($entry->{default}, $name), default_of($name), "$name: Default") if $entry->{default} ne '-';
+        is(in_units($entry, $name), default_of($name), "$name: Default") if $entry->{default} ne '-';
         is(default_of($name), undef, "$name: no Default") if $entry->{default} eq '-';
     }
 }
 
 # nginx takes it where the page says so, and nowhere else.
 sub allowed ($scene, $name, $entry) {
-    my %value = (CIDR => '10.0.0.0/8', address => '127.0.0.1:5900', size => '4k', time => '10s', text => '$arg_x', path => 'off');
-    my ($kind) = $entry->{syntax} =~ /\A\w+ (\w+)/;
+    my %value = (
+        CIDR => '10.0.0.0/8', address => '127.0.0.1:5900', size => '4k', time => '10s', number => '3', file => '/dev/null', text => '$arg_x',
+        path => 'off', name => 'x', command => 'x y', ciphers => 'HIGH',
+    );
+    my $kind = kind_of($entry);
     my $line = "$name " . ($value{$kind} // $kind) . ';';
     my %conf = (
         http             => { http_config => $line },
@@ -347,13 +350,18 @@ sub allowed ($scene, $name, $entry) {
     is_deeply([ grep { !$conf{$_} } keys $entry->{context}->%* ], [], "$name: Context names contexts");
 }
 
+# What its first argument is: "size", "time" ..., or a word that stands for itself.
+sub kind_of ($entry) { ($entry->{syntax} =~ /\A\w+ \[?([\w.]+)/)[0] }
+
 # "websockify_buffer_size 48k;" in bytes, times in milliseconds.
-sub in_units ($text, $name) {
-    my ($number, $unit) = $text =~ /\A$name (\d+)([a-z]*);\z/ or return $text;
-    my %unit = $name =~ /_size\z/
-        ? ('' => 1, k => 1024, m => 1 << 20)
-        : ('' => 1000, ms => 1, s => 1000, m => 60_000, h => 3_600_000);
-    return $number * ($unit{$unit} // die "no unit: $text\n");
+sub in_units ($entry, $name) {
+    my ($number, $unit) = $entry->{default} =~ /\A$name (\d+)([a-z]*);\z/ or return lc $entry->{default};
+    my %unit = (
+        size   => { '' => 1, k => 1024, m => 1 << 20 },
+        time   => { '' => 1000, ms => 1, s => 1000, m => 60_000, h => 3_600_000 },
+        number => { '' => 1 },
+    );
+    return $number * ($unit{ kind_of($entry) }{$unit} // die "no unit: $entry->{default}\n");
 }
 
 # What the source says, in the same units; undef where it knows none.
@@ -361,13 +369,16 @@ sub default_of ($name) {
     my $source = join '', map { slurp($_) } "$root/src/conf.rs", glob "$root/src/conf/*.rs";
     my $field  = $name =~ s/\Awebsockify_//r;
     my ($value) = $source =~ /merge\(\s*&mut self\.$field,\s*outer\.$field,\s*\w+,\s*(\w+)\s*\)/;
-    ($value) = $source =~ /self\.upstream\.merge\(&outer\.upstream, (\w+)\)/
-        if $field =~ /\A(?:connect|send|read)_timeout\z/;
-    return "$name $1;" if $source =~ /^const DEFAULT_\U$field\E: &str = "(.*)";/m;
+    return lc "$name $1;" if $source =~ /^const DEFAULT_\U$field\E: &C?[sS]tr = c?"(.*)";/m;
     return "$name any;" if $field eq 'origin' && $source =~ /unwrap_or\(&Origins::Any\)/;
-    return undef unless defined $value;
-    return "$name off;" if $value eq 'OFF';
-    ($value) = $source =~ /^const $value: \w+ = (?:\w+::\w+\()?([\d_ *]+)\)?;/m if $value =~ /\D/;
+    return "$name off;" if ($value // '') eq 'OFF';
+    if (!defined $value) {
+        my $tables = join '', $source =~ /const DEFAULTS: (?:Upstream|Tls)Defaults = \w+ \{\n(.*?)^\};/msg;
+        ($value) = $tables =~ /^ +$field: (.+),$/m or return undef;
+        # "ERROR | TIMEOUT", ON, TLSV1_2: the words of the directive.
+        return "$name " . lc($value =~ s/ \|//gr =~ tr/_/./r) . ';' if $value =~ /[A-Z]/;
+    }
+    ($value) = $source =~ /^const $value: \w+ = (?:\w+::\w+\()?([\d_ *]+)\)?;/m if $value =~ /[A-Z]/;
     return eval($value // die "the source names no default of $name\n");
 }
 

@@ -2,6 +2,8 @@
 
 pub(crate) mod command;
 pub(crate) mod main;
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) mod tls;
 mod upstream;
 mod value;
 
@@ -11,11 +13,11 @@ use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_http_compile_complex_value,
-    ngx_http_compile_complex_value_t, ngx_http_complex_value_t, ngx_http_conf_ctx_t,
-    ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_handler_pt, ngx_http_request_t,
-    ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_srv_conf_t, ngx_int_t,
-    ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_LOG_EMERG, NGX_LOG_WARN,
+    ngx_command_t, ngx_conf_full_name, ngx_conf_log_error, ngx_conf_t, ngx_flag_t,
+    ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t,
+    ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_handler_pt,
+    ngx_http_request_t, ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_srv_conf_t,
+    ngx_int_t, ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_LOG_EMERG, NGX_LOG_WARN,
 };
 use ngx::log::{write_fmt, LOG_BUFFER_SIZE};
 
@@ -26,7 +28,9 @@ use super::request::Request;
 use super::shim;
 use super::upstream::{init_peers, Group, Tenant};
 
-pub(crate) use upstream::{find_group, UpstreamConf};
+pub(crate) use upstream::{
+    find_group, UpstreamConf, UpstreamDefaults, ERROR, NEVER, NO_PROXY_HEADER, PROXY_V1, PROXY_V2, TIMEOUT,
+};
 pub(crate) use value::{parse_time, ComplexValue};
 
 /// What a directive's parser answers.
@@ -98,6 +102,12 @@ impl Conf {
         unsafe { (*(*self.0.as_ptr()).args).as_slice::<ngx_str_t>() }
     }
 
+    /// A time in seconds; `None` if `text` is none.
+    pub(crate) fn seconds(self, text: &[u8]) -> Option<u32> {
+        let text = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
+        parse_time(text).and_then(|time| u32::try_from(time / 1000).ok())
+    }
+
     /// The argument number `at` as a time, in milliseconds; `None` if it is none.
     pub(crate) fn time_argument(self, at: usize) -> Option<ngx_msec_t> {
         parse_time(self.argument(at))
@@ -144,7 +154,6 @@ impl Conf {
     }
 
     /// As [`Conf::refuse`], for a directive that was read before.
-    #[allow(dead_code, reason = "for checks that look at more than one directive")]
     pub(crate) fn refuse_at(self, place: Place, reason: Arguments<'_>) -> ConfError {
         self.log().emerg(format_args!("{reason} in {place}"));
         ConfError::Printed
@@ -245,6 +254,8 @@ impl Conf {
 /// What nginx's parsers take for "not set".
 pub(crate) const UNSET_MSEC: ngx_msec_t = ngx_msec_t::MAX;
 pub(crate) const UNSET_SIZE: usize = usize::MAX;
+pub(crate) const UNSET_UINT: ngx_uint_t = ngx_uint_t::MAX;
+pub(crate) const UNSET_FLAG: ngx_flag_t = -1;
 
 /// Takes the outer level's value, or the default, where there is none.
 pub(crate) fn merge<T: Copy + PartialEq>(value: &mut T, outer: T, unset: T, default: T) {

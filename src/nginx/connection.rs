@@ -14,6 +14,15 @@ use super::{rc, shim};
 #[derive(Clone, Copy)]
 pub(crate) struct Connection(NonNull<ngx_connection_t>);
 
+/// What came of [`Connection::end`].
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Done,
+    /// To be asked again when the connection is writable.
+    Again,
+    Failed,
+}
+
 impl Connection {
     /// # Safety
     ///
@@ -45,10 +54,10 @@ impl Connection {
     }
 
     pub(crate) fn is_tls(self) -> bool {
-        #[cfg(ngx_feature = "ssl")]
+        #[cfg(ngx_feature = "http_ssl")]
         // SAFETY: the connection is open by the promise of `new`.
         return unsafe { !(*self.as_ptr()).ssl.is_null() };
-        #[cfg(not(ngx_feature = "ssl"))]
+        #[cfg(not(ngx_feature = "http_ssl"))]
         false
     }
 
@@ -78,11 +87,21 @@ impl Connection {
             }
         };
         match n {
+            0 if self.was_reset() => Io::Error,
             0 => Io::Eof,
             n if n > 0 => Io::Done(n.unsigned_abs()),
             rc::AGAIN => Io::Again,
             _ => Io::Error,
         }
+    }
+
+    /// Whether the end that has been read was a reset, which nginx's TLS does not tell.
+    fn was_reset(self) -> bool {
+        #[cfg(ngx_feature = "http_ssl")]
+        // SAFETY: the connection is open by the promise of `new`.
+        return unsafe { shim::wsk_connection_was_reset(self.as_ptr()) != 0 };
+        #[cfg(not(ngx_feature = "http_ssl"))]
+        false
     }
 
     /// Sends through nginx, which logs what fails at the connection's level.
@@ -127,10 +146,20 @@ impl Connection {
         }
     }
 
-    /// Ends our half of the stream; what was sent before arrives in front of the end.
-    pub(crate) fn shutdown_write(self) -> bool {
-        // SAFETY: the connection is open by the promise of `new`.
-        unsafe { shim::wsk_connection_shutdown_write(self.as_ptr()) == rc::OK }
+    /// Ends our half of the stream; what was sent before arrives in front of the end. From here on the connection is a
+    /// plain one, and what is received is only good for being dropped. `Again` where the end of TLS has to wait for
+    /// room.
+    pub(crate) fn end(self) -> Ended {
+        #[cfg(ngx_feature = "http_ssl")]
+        // SAFETY: the connection is open by the promise of `new`, and its TLS, if there is one, is alive.
+        if self.is_tls() && unsafe { shim::wsk_connection_end_tls(self.as_ptr()) } == rc::AGAIN {
+            return Ended::Again;
+        }
+        // SAFETY: as above.
+        match unsafe { shim::wsk_connection_shutdown_write(self.as_ptr()) } {
+            rc::OK => Ended::Done,
+            _ => Ended::Failed,
+        }
     }
 
     /// Sends small writes at once.
@@ -139,12 +168,23 @@ impl Connection {
         unsafe { ngx_tcp_nodelay(self.as_ptr()) == rc::OK }
     }
 
+    /// Sets the size of the kernel's buffer for what is sent, in bytes.
+    pub(crate) fn set_sndbuf(self, size: i32) {
+        // SAFETY: the connection is open by the promise of `new`.
+        unsafe { shim::wsk_connection_set_sndbuf(self.as_ptr(), size) };
+    }
+
     /// Tells the event loop what the connection waits for, after a turn that used it.
     pub(crate) fn watch(self) -> bool {
+        self.watch_for_room(0)
+    }
+
+    /// As [`Connection::watch`], where less than `lowat` bytes of room are not worth an event.
+    pub(crate) fn watch_for_room(self, lowat: usize) -> bool {
         // SAFETY: an open connection has both events.
         unsafe {
             let read: ngx_int_t = ngx_handle_read_event((*self.as_ptr()).read, 0);
-            let write: ngx_int_t = ngx_handle_write_event((*self.as_ptr()).write, 0);
+            let write: ngx_int_t = ngx_handle_write_event((*self.as_ptr()).write, lowat);
             read == rc::OK && write == rc::OK
         }
     }

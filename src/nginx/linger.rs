@@ -2,7 +2,8 @@
 //!
 //! To close a socket in which unread bytes wait, or arrive later, resets the connection, and the peer may lose what
 //! it had not read yet. So our half is ended first, and what the target still says is read and dropped until it ends
-//! its half too, for a short time.
+//! its half too, for a short time. With TLS, the end of our half begins with its close_notify: without that a target may
+//! take the end for somebody's attack. What it still says is dropped undecrypted.
 
 use std::cell::Cell;
 use std::ptr::{self, NonNull};
@@ -10,7 +11,7 @@ use std::ptr::{self, NonNull};
 use nginx_sys::{ngx_connection_t, ngx_cycle, ngx_event_t, ngx_reusable_connection};
 use websockify_tunnel::Io;
 
-use super::connection::Connection;
+use super::connection::{Connection, Ended};
 use super::guard::guard;
 use super::pool::Pool;
 use super::{is_terminating, shim};
@@ -26,6 +27,8 @@ const TURN: usize = 16;
 
 /// What is kept of a connection that lingers, in its own pool.
 struct State {
+    /// Whether our half is ended. The end of TLS may have to wait for room.
+    ended: Cell<bool>,
     rounds: Cell<u64>,
     turns: Cell<usize>,
     unacknowledged: Cell<usize>,
@@ -34,12 +37,22 @@ struct State {
 /// Takes over an upstream's connection, whose request is going. `false` if there is nothing to wait for: nginx then
 /// closes the connection.
 pub(crate) fn take_over(connection: Connection) -> bool {
-    let in_a_hurry = connection.is_closing() || is_terminating();
-    if in_a_hurry || connection.is_tls() || connection.has_ended() || !connection.shutdown_write() {
+    let (in_a_hurry, has_ended) = (connection.is_closing() || is_terminating(), connection.has_ended());
+    if in_a_hurry || (has_ended && !connection.is_tls()) {
         return false;
     }
-    let unacknowledged = Cell::new(connection.unacknowledged());
-    let state = State { rounds: Cell::new(0), turns: Cell::new(0), unacknowledged };
+    let ended = match connection.end() {
+        Ended::Failed => return false,
+        Ended::Done if has_ended => return false,
+        Ended::Done => true,
+        Ended::Again => false,
+    };
+    let state = State {
+        ended: Cell::new(ended),
+        rounds: Cell::new(0),
+        turns: Cell::new(0),
+        unacknowledged: Cell::new(connection.unacknowledged()),
+    };
     // SAFETY: an upstream's connection has a pool of its own, which goes with it.
     let Some(state) = NonNull::new(unsafe { (*connection.as_ptr()).pool })
         .and_then(|pool| unsafe { Pool::new(pool) }.keep(state))
@@ -64,7 +77,7 @@ pub(crate) fn take_over(connection: Connection) -> bool {
         // Where connections run out, these are the first to go.
         ngx_reusable_connection(c, 1);
     }
-    if drain(connection, state) && connection.watch() {
+    if go_on(connection, state) && connection.watch() {
         wait(connection);
     } else {
         close(connection);
@@ -88,7 +101,7 @@ unsafe extern "C" fn on_event(event: *mut ngx_event_t) {
         };
         if connection.is_closing()
             || (fired && !has_taken_something(connection, state))
-            || !drain(connection, state)
+            || !go_on(connection, state)
             || !connection.watch()
         {
             close(connection);
@@ -103,6 +116,21 @@ fn has_taken_something(connection: Connection, state: &State) -> bool {
     let before = state.unacknowledged.replace(connection.unacknowledged());
     state.rounds.set(state.rounds.get() + 1);
     state.unacknowledged.get() < before && state.rounds.get() < MOST
+}
+
+/// Does what can be done now. `false` when there is nothing to wait for any more.
+fn go_on(connection: Connection, state: &State) -> bool {
+    if !state.ended.get() {
+        match connection.end() {
+            Ended::Done => state.ended.set(true),
+            Ended::Failed => return false,
+            Ended::Again => {
+                drain(connection, state);
+                return true;
+            }
+        }
+    }
+    drain(connection, state)
 }
 
 /// Drops what has arrived. `false` once the target has ended its half, or has taken everything and does not stop talking.

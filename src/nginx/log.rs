@@ -32,7 +32,6 @@ impl Log {
     }
 
     /// What a configuration is refused for.
-    #[allow(dead_code, reason = "for checks that look at more than one directive")]
     pub(crate) fn emerg(self, text: Arguments<'_>) {
         self.write(NGX_LOG_EMERG, text);
     }

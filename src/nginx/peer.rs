@@ -1,19 +1,15 @@
 //! The choice of a peer that may be connected to.
 
 use std::ffi::CStr;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::{ptr, slice};
 
-use nginx_sys::{
-    in6_addr, ngx_int_t, ngx_peer_connection_t, sockaddr, sockaddr_in, sockaddr_in6, sockaddr_un, AF_INET,
-    AF_INET6, AF_UNIX,
-};
+use nginx_sys::{ngx_int_t, ngx_peer_connection_t, sockaddr, sockaddr_un, AF_UNIX};
 use websockify_policy::Peer;
 
 use super::guard::guard;
 use super::request::Request;
 use super::upstream::Tenant;
-use super::{rc, shim};
+use super::{address, rc, shim};
 
 /// What came of asking a balancer for a peer.
 pub(super) enum Choice {
@@ -79,22 +75,12 @@ unsafe fn read<'a>(address: *const sockaddr) -> Option<Peer<'a>> {
     // SAFETY: the caller passes an address of nginx's, whose family says what it is.
     unsafe {
         match u32::from((*address).sa_family) {
-            AF_INET => {
-                let it = &*address.cast::<sockaddr_in>();
-                let ip = Ipv4Addr::from_bits(u32::from_be(it.sin_addr.s_addr));
-                Some(Peer::Ip(SocketAddr::from((ip, u16::from_be(it.sin_port)))))
-            }
-            AF_INET6 => {
-                let it = &*address.cast::<sockaddr_in6>();
-                let bytes = (&raw const it.sin6_addr).cast::<[u8; size_of::<in6_addr>()]>();
-                Some(Peer::Ip(SocketAddr::from((Ipv6Addr::from(*bytes), u16::from_be(it.sin6_port)))))
-            }
             AF_UNIX => {
                 let path = &(*address.cast::<sockaddr_un>()).sun_path;
                 let path = slice::from_raw_parts(path.as_ptr().cast::<u8>(), path.len());
                 Some(Peer::Unix(CStr::from_bytes_until_nul(path).map_or(path, CStr::to_bytes)))
             }
-            _ => None,
+            _ => address::read(address).map(Peer::Ip),
         }
     }
 }

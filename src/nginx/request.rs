@@ -1,14 +1,15 @@
 //! One request, from nginx's callbacks.
 
 use std::ffi::c_void;
+use std::net::SocketAddr;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_handle_read_event, ngx_http_cleanup_add, ngx_http_core_loc_conf_t, ngx_http_core_module,
-    ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter, ngx_http_request_t,
-    ngx_http_run_posted_requests, ngx_http_send_header, ngx_http_send_special, ngx_http_test_reading,
-    ngx_int_t, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t, NGX_HTTP_FLUSH,
-    NGX_HTTP_GET, NGX_HTTP_VERSION_10, NGX_HTTP_VERSION_11, NGX_HTTP_VERSION_20,
+    ngx_connection_local_sockaddr, ngx_handle_read_event, ngx_http_cleanup_add, ngx_http_core_loc_conf_t,
+    ngx_http_core_module, ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
+    ngx_http_request_t, ngx_http_run_posted_requests, ngx_http_send_header, ngx_http_send_special,
+    ngx_http_test_reading, ngx_int_t, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
+    NGX_HTTP_FLUSH, NGX_HTTP_GET, NGX_HTTP_VERSION_10, NGX_HTTP_VERSION_11, NGX_HTTP_VERSION_20,
 };
 use websockify_protocol::handshake::HttpVersion;
 
@@ -16,7 +17,7 @@ use super::connection::Connection;
 use super::log::Log;
 use super::pool::Pool;
 use super::upstream::Upstream;
-use super::{rc, shim};
+use super::{address, rc, shim};
 
 /// A request of nginx's.
 #[derive(Clone, Copy)]
@@ -121,6 +122,24 @@ impl Request {
     pub(crate) fn upstream(self) -> Option<Upstream> {
         // SAFETY: the request is alive by the promise of `new`, and its upstream lives as long.
         unsafe { NonNull::new((*self.as_ptr()).upstream).map(|upstream| Upstream::new(upstream)) }
+    }
+
+    /// The client's address, as realip leaves it.
+    pub(crate) fn client_address(self) -> Option<SocketAddr> {
+        // SAFETY: an open connection has its peer's address.
+        unsafe { address::read((*self.connection().as_ptr()).sockaddr) }
+    }
+
+    /// The address that the client has connected to.
+    pub(crate) fn server_address(self) -> Option<SocketAddr> {
+        // SAFETY: nginx finds the address out if it does not know it yet.
+        unsafe {
+            let c = self.connection().as_ptr();
+            if ngx_connection_local_sockaddr(c, ptr::null_mut(), 0) != rc::OK {
+                return None;
+            }
+            address::read((*c).local_sockaddr)
+        }
     }
 
     /// Bytes that came behind the request's head in the same packets.

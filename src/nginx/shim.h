@@ -107,6 +107,15 @@ wsk_upstream_ssl_name(const ngx_http_upstream_t *u)
 #endif
 }
 
+/* Whether a TLS handshake follows when the target is connected. */
+static inline void
+wsk_upstream_set_ssl(ngx_http_upstream_t *u, unsigned ssl)
+{
+#if (NGX_HTTP_SSL)
+    u->ssl = ssl;
+#endif
+}
+
 /* From nginx 1.31 on, a balancer may want to know that the target answered. */
 static inline void
 wsk_upstream_notify_header(ngx_http_upstream_t *u)
@@ -164,6 +173,15 @@ static inline ngx_int_t
 wsk_connection_shutdown_write(ngx_connection_t *c)
 {
     return ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN) == -1 ? NGX_ERROR : NGX_OK;
+}
+
+/* The kernel's room for what was sent and is not acknowledged; what it does not take it leaves as it is. */
+static inline void
+wsk_connection_set_sndbuf(ngx_connection_t *c, int size)
+{
+    if (setsockopt(c->fd, SOL_SOCKET, SO_SNDBUF, (const void *) &size, sizeof(int)) == -1) {
+        ngx_log_error(NGX_LOG_ALERT, c->log, ngx_socket_errno, "setsockopt(SO_SNDBUF) failed, ignored");
+    }
 }
 
 /* Asks for and clears the socket's error; 0 if it has none. */
@@ -287,6 +305,136 @@ wsk_bell_again(ngx_connection_t *c)
 }
 
 
+#if (NGX_HTTP_SSL)
+
+/* TLS */
+
+/*
+ * Sends the close_notify alert and frees what belongs to TLS: what is received from here on is not decrypted, and is to
+ * be dropped. NGX_AGAIN where the alert has to wait for room; then nothing may be sent but by calling this again.
+ */
+static inline ngx_int_t
+wsk_connection_end_tls(ngx_connection_t *c)
+{
+    int        n, error;
+    ngx_int_t  rc = NGX_OK;
+    SSL       *ssl = c->ssl->connection;
+
+    /* What OpenSSL has not fetched is still with the kernel, and may have been announced. */
+    c->recv = ngx_recv;
+    c->read->ready = 1;
+    c->read->available = -1;
+    /* A session that came now would be saved by way of the request, which is gone. */
+    c->ssl->save_session = NULL;
+
+    if (c->read->error || c->write->error || SSL_in_init(ssl)) {
+        rc = NGX_ERROR;
+        goto done;
+    }
+
+    SSL_set_shutdown(ssl, SSL_get_shutdown(ssl) | SSL_RECEIVED_SHUTDOWN);
+    ERR_clear_error();
+    n = SSL_shutdown(ssl);
+
+    if (n < 0) {
+        error = SSL_get_error(ssl, n);
+        ERR_clear_error();
+
+        if (error == SSL_ERROR_WANT_WRITE) {
+            c->write->ready = 0;
+            return NGX_AGAIN;
+        }
+
+        rc = NGX_ERROR;
+    }
+
+done:
+
+    SSL_free(ssl);
+    c->ssl = NULL;
+
+    return rc;
+}
+
+/*
+ * Whether the end of a stream that nginx has just read was a reset, which it takes for a clean end of TLS: the peer's
+ * close_notify has not come, and the socket is not connected any more. Says so, as nginx does of plain connections.
+ */
+static inline unsigned
+wsk_connection_was_reset(ngx_connection_t *c)
+{
+    socklen_t                len = sizeof(struct sockaddr_storage);
+    struct sockaddr_storage  peer;
+
+    if (c->ssl == NULL
+        || (SSL_get_shutdown(c->ssl->connection) & SSL_RECEIVED_SHUTDOWN)
+        || getpeername(c->fd, (struct sockaddr *) &peer, &len) == 0)
+    {
+        return 0;
+    }
+
+    c->read->error = 1;
+    ngx_connection_error(c, NGX_ECONNRESET, "SSL_read() failed");
+
+    return 1;
+}
+
+/* Has the sessions of a context known by it, wherever they are kept. */
+static inline ngx_int_t
+wsk_ssl_mark_sessions(ngx_ssl_t *ssl)
+{
+    const unsigned char  *mark = (const unsigned char *) &ssl->ctx;
+
+    return SSL_CTX_set_session_id_context(ssl->ctx, mark, sizeof(ssl->ctx)) == 1 ? NGX_OK : NGX_ERROR;
+}
+
+/*
+ * A server's session may come from another location, which trusts other certificates, or none at all, or has another one
+ * of its own: it is not taken up here.
+ */
+static inline ngx_int_t
+wsk_ssl_drop_foreign_session(ngx_connection_t *c)
+{
+    unsigned              len;
+    SSL_CTX              *ctx = SSL_get_SSL_CTX(c->ssl->connection);
+    SSL_SESSION          *session = SSL_get0_session(c->ssl->connection);
+    const unsigned char  *mark;
+
+    if (session == NULL) {
+        return NGX_OK;
+    }
+
+    mark = SSL_SESSION_get0_id_context(session, &len);
+
+    if (len == sizeof(ctx) && ngx_memcmp(mark, &ctx, sizeof(ctx)) == 0) {
+        return NGX_OK;
+    }
+
+    return SSL_set_session(c->ssl->connection, NULL) == 1 ? NGX_OK : NGX_ERROR;
+}
+
+/* From nginx 1.27.4 on: certificates that variables name, kept for some time. NULL before that. */
+static inline void *
+wsk_ssl_cache(ngx_pool_t *pool, ngx_uint_t max, time_t valid, time_t inactive)
+{
+#if (nginx_version >= 1027004)
+    return ngx_ssl_cache_init(pool, max, valid, inactive);
+#else
+    return NULL;
+#endif
+}
+
+static inline void
+wsk_upstream_conf_set_certificate_cache(ngx_http_upstream_conf_t *conf, void *cache)
+{
+#if (nginx_version >= 1027004)
+    conf->ssl_certificate_cache = cache;
+#endif
+}
+
+#endif
+
+
 /* event */
 
 static inline unsigned
@@ -402,6 +550,19 @@ wsk_request_flush_variables(ngx_http_request_t *r)
 
 
 /* configuration */
+
+/* The most that a connection's low water mark for writing may be, in bytes; 0 where the system has none. */
+static inline size_t
+wsk_most_send_lowat(void)
+{
+#if (NGX_FREEBSD)
+    return ngx_freebsd_net_inet_tcp_sendspace - 1;
+#elif (NGX_HAVE_SO_SNDLOWAT)
+    return NGX_MAX_SIZE_T_VALUE;
+#else
+    return 0;
+#endif
+}
 
 /* Our output filter stays in place once the target is connected. */
 static inline void

@@ -8,6 +8,8 @@
 //! response; so each attempt to connect posts an event of ours, which comes before any news of the new connection and
 //! has its reading put off until the tunnel stands.
 
+mod introduction;
+
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
 use std::mem::offset_of;
@@ -29,6 +31,7 @@ use super::quit::Watched;
 use super::request::Request;
 use super::timer::Timer;
 use super::{rc, shim};
+use introduction::Introduction;
 use websockify_policy::Peer;
 
 /// What lives in an upstream from the choice of a server to the end. Its methods may end the request where they say
@@ -73,6 +76,10 @@ pub(crate) struct Attempts {
     group: Cell<(*mut ngx_http_upstream_srv_conf_t, ngx_str_t)>,
     /// The answer for the first attempt, which is known before nginx begins.
     first: Cell<Option<ngx_int_t>>,
+    /// The balancer's own memory of TLS sessions.
+    #[cfg(ngx_feature = "http_ssl")]
+    set_session: Cell<nginx_sys::ngx_event_set_peer_session_pt>,
+    introduction: Introduction,
     /// Posted with each attempt.
     event: UnsafeCell<ngx_event_t>,
 }
@@ -84,6 +91,9 @@ impl Default for Attempts {
             refusable: Cell::new(0),
             group: Cell::new((ptr::null_mut(), ngx_str_t::empty())),
             first: Cell::new(None),
+            #[cfg(ngx_feature = "http_ssl")]
+            set_session: Cell::new(None),
+            introduction: Introduction::default(),
             // SAFETY: nginx itself makes its events all zero before it uses them.
             event: UnsafeCell::new(unsafe { std::mem::zeroed() }),
         }
@@ -168,7 +178,7 @@ impl Upstream {
         unsafe {
             let group = group.0.as_ptr();
             (*self.as_ptr()).upstream = group;
-            shim::wsk_upstream_set_ssl_name(self.as_ptr(), &raw mut (*group).host);
+            shim::wsk_upstream_set_ssl_name(self.as_ptr(), &mut tls_name((*group).host));
             match (*group).peer.init {
                 Some(init) if init(request.as_ptr(), group) == rc::OK => Ok(()),
                 _ => Err(()),
@@ -182,7 +192,7 @@ impl Upstream {
         unsafe {
             let resolved = resolved.0.as_ptr();
             (*self.as_ptr()).upstream = ptr::null_mut();
-            shim::wsk_upstream_set_ssl_name(self.as_ptr(), &raw mut (*resolved).host);
+            shim::wsk_upstream_set_ssl_name(self.as_ptr(), &mut tls_name((*resolved).host));
             match ngx_http_upstream_create_round_robin_peer(request.as_ptr(), resolved) {
                 rc::OK => Ok(()),
                 _ => Err(()),
@@ -197,6 +207,15 @@ impl Upstream {
             unsafe { (*self.as_ptr()).peer.connection = ptr::null_mut() };
         }
     }
+}
+
+/// The name that a target's certificate has to have, if nothing else is said. The path of a unix socket is none.
+fn tls_name(host: ngx_str_t) -> ngx_str_t {
+    const LOCALHOST: &str = "localhost";
+    if host.as_bytes().starts_with(b"/") {
+        return ngx_str_t { len: LOCALHOST.len(), data: LOCALHOST.as_ptr().cast_mut() };
+    }
+    host
 }
 
 /// A group of servers: an `upstream` block, or what nginx makes of a name and a port in the configuration.
@@ -232,7 +251,7 @@ impl Resolved {
 ///
 /// The status to answer with, and nobody has been connected to: 403 if the tenant refuses every peer.
 pub(crate) fn connect<T: Tenant>(request: Request, conf: &UpstreamConf, tenant: &T) -> Result<(), u16> {
-    const SCHEMA: &str = "tcp://";
+    let schema = if conf.is_tls() { "tls://" } else { "tcp://" };
     // SAFETY: the request is alive; its upstream is made here, and `conf` lives as long as the configuration.
     unsafe {
         let r = request.as_ptr();
@@ -241,7 +260,7 @@ pub(crate) fn connect<T: Tenant>(request: Request, conf: &UpstreamConf, tenant: 
         }
         let u = (*r).upstream;
         (*u).conf = conf.as_ptr();
-        (*u).schema = ngx_str_t { len: SCHEMA.len(), data: SCHEMA.as_ptr().cast_mut() };
+        (*u).schema = ngx_str_t { len: schema.len(), data: schema.as_ptr().cast_mut() };
         (*u).output.tag = output_filter::<T> as *mut c_void as ngx_buf_tag_t;
         (*u).output.output_filter = Some(output_filter::<T>);
         (*u).output.filter_ctx = r.cast();
@@ -272,6 +291,8 @@ unsafe fn choose_first<T: Tenant>(
         attempts.get.set((*u).peer.get);
         attempts.refusable.set((*u).peer.tries);
         (*u).peer.get = Some(get_peer::<T>);
+        #[cfg(ngx_feature = "http_ssl")]
+        attempts.set_session.set((*u).peer.set_session.replace(set_session::<T>));
         attempts.first.set(Some(match peer::choose(tenant, request, &raw mut (*u).peer) {
             Choice::Found => rc::OK,
             Choice::Refused => return Err(403),
@@ -342,9 +363,12 @@ unsafe extern "C" fn get_peer<T: Tenant>(peer: *mut ngx_peer_connection_t, _data
         let attempts = tenant.attempts();
         let event = attempts.event.get();
         (*event).data = u.cast();
-        (*event).handler = Some(put_off_reading);
+        (*event).handler = Some(after_attempt);
         (*event).log = (*peer).log;
         shim::wsk_event_post(event);
+        introduction::begin(tenant, u);
+        // nginx sets it on the socket before that connects, which is when it decides how much the target may send.
+        (*peer).rcvbuf = UpstreamConf::of((*u).conf).socket_rcvbuf();
         if let Some(answer) = attempts.first.take() {
             return answer;
         }
@@ -356,11 +380,32 @@ unsafe extern "C" fn get_peer<T: Tenant>(peer: *mut ngx_peer_connection_t, _data
     }
 }
 
-/// The attempt has been made, and the loop has not looked at the new connection yet.
-unsafe extern "C" fn put_off_reading(event: *mut ngx_event_t) {
+/// Stands in for the balancer's memory of TLS sessions, which forgets from which location they are.
+#[cfg(ngx_feature = "http_ssl")]
+unsafe extern "C" fn set_session<T: Tenant>(
+    peer: *mut ngx_peer_connection_t,
+    data: *mut c_void,
+) -> ngx_int_t {
+    // SAFETY: nginx passes the peer of an upstream that `connect` has made, with a connection that begins TLS.
+    unsafe {
+        let u = peer.byte_sub(offset_of!(ngx_http_upstream_t, peer)).cast::<ngx_http_upstream_t>();
+        let Some(tenant) = (*u).input_filter_ctx.cast::<T>().as_ref() else { return rc::ERROR };
+        match tenant.attempts().set_session.get().map_or(rc::OK, |set| set(peer, data)) {
+            rc::OK => shim::wsk_ssl_drop_foreign_session((*peer).connection),
+            other => other,
+        }
+    }
+}
+
+/// The attempt has been made, and the loop has not looked at the new connection yet: reading is put off.
+unsafe extern "C" fn after_attempt(event: *mut ngx_event_t) {
     // SAFETY: `get_peer` made the upstream the event's data; the event leaves the queue before the upstream goes.
     unsafe {
         let u = (*event).data.cast::<ngx_http_upstream_t>();
+        let sndbuf = UpstreamConf::of((*u).conf).socket_sndbuf();
+        if let (1.., Some(connection)) = (sndbuf, NonNull::new((*u).peer.connection)) {
+            Connection::new(connection).set_sndbuf(sndbuf);
+        }
         if shim::wsk_upstream_is_header_sent(u) == 0 {
             (*u).read_event_handler = Some(do_nothing_yet);
         }
@@ -372,6 +417,16 @@ unsafe extern "C" fn output_filter<T: Tenant>(request: *mut c_void, _out: *mut n
     // SAFETY: `connect` made the request the filter's context; nginx calls the filter with a connected upstream.
     unsafe {
         let u = (*request.cast::<ngx_http_request_t>()).upstream;
+        let request = Request::new(request.cast());
+        let introduced = guard(|| {
+            let (tenant, upstream) = tenant_of::<T>(request)?;
+            Some(introduction::introduce(request, tenant, upstream))
+        });
+        match introduced.flatten() {
+            Some(rc::OK) => {}
+            Some(answer) => return answer,
+            None => return rc::ERROR,
+        }
         shim::wsk_upstream_set_header_sent(u);
         (*u).read_event_handler = Some(do_nothing_yet);
         (*u).write_event_handler = Some(on_connected::<T>);

@@ -4,11 +4,13 @@ use std::ffi::{c_char, c_void, CStr};
 use std::ptr;
 
 use nginx_sys::{
-    ngx_command_t, ngx_conf_t, ngx_str_t, ngx_uint_t, NGX_CONF_TAKE1, NGX_HTTP_LIF_CONF, NGX_HTTP_LOC_CONF,
-    NGX_HTTP_LOC_CONF_OFFSET, NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
+    ngx_array_t, ngx_command_t, ngx_conf_bitmask_t, ngx_conf_enum_t, ngx_conf_set_bitmask_slot, ngx_conf_t,
+    ngx_str_t, ngx_uint_t, NGX_CONF_TAKE1, NGX_HTTP_LIF_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
+    NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 
-use super::{to_nginx, Conf};
+use super::{to_nginx, Conf, ConfError, Place};
+use crate::nginx::shim;
 
 /// What parses a directive's arguments.
 pub(crate) type Parser =
@@ -28,13 +30,121 @@ pub(crate) const fn command(name: &'static CStr, set: Parser, offset: usize) -> 
 /// As [`command`], with nginx's flags for where it may stand and how many arguments it takes.
 pub(crate) const fn command_at(type_: u32, name: &'static CStr, set: Parser, offset: usize) -> ngx_command_t {
     ngx_command_t {
-        // nginx compares with strcmp(): the name has to end in a zero.
-        name: ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() },
+        name: word(name),
         type_: type_ as ngx_uint_t,
         set: Some(set),
         conf: NGX_HTTP_LOC_CONF_OFFSET,
         offset,
         post: ptr::null_mut(),
+    }
+}
+
+/// nginx compares names with strcmp(): they have to end in a zero.
+const fn word(name: &'static CStr) -> ngx_str_t {
+    ngx_str_t { len: name.count_bytes(), data: name.as_ptr().cast_mut().cast() }
+}
+
+/// The words of a directive that takes several of them, for `ngx_command_t.post`; an empty one at their end.
+#[repr(transparent)]
+pub(crate) struct Bits<const COUNT: usize>(pub(crate) [ngx_conf_bitmask_t; COUNT]);
+
+// SAFETY: nginx only reads the table, and the strings that it points to are constant.
+unsafe impl<const COUNT: usize> Sync for Bits<COUNT> {}
+
+/// A word of [`Bits`].
+pub(crate) const fn bit(name: &'static CStr, mask: ngx_uint_t) -> ngx_conf_bitmask_t {
+    ngx_conf_bitmask_t { name: word(name), mask }
+}
+
+/// The end of [`Bits`].
+pub(crate) const END_OF_BITS: ngx_conf_bitmask_t = bit(c"", 0);
+
+/// The words of a directive that takes one of them, for `ngx_command_t.post`; an empty one at their end.
+#[repr(transparent)]
+pub(crate) struct Choices<const COUNT: usize>(pub(crate) [ngx_conf_enum_t; COUNT]);
+
+// SAFETY: as for `Bits`.
+unsafe impl<const COUNT: usize> Sync for Choices<COUNT> {}
+
+/// A word of [`Choices`].
+pub(crate) const fn choice(name: &'static CStr, value: ngx_uint_t) -> ngx_conf_enum_t {
+    ngx_conf_enum_t { name: word(name), value }
+}
+
+/// The end of [`Choices`].
+pub(crate) const END_OF_CHOICES: ngx_conf_enum_t = choice(c"", 0);
+
+/// nginx's parser of such directives takes one that stands twice for one that says more.
+pub(crate) unsafe extern "C" fn set_bits_once(
+    cf: *mut ngx_conf_t,
+    command: *mut ngx_command_t,
+    location: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: nginx passes the directive's entry, whose offset is that of the bits in the location's structure.
+    unsafe {
+        if *location.byte_add((*command).offset).cast::<ngx_uint_t>() != 0 {
+            return to_nginx(Err(ConfError::Words(c"is duplicate")));
+        }
+        ngx_conf_set_bitmask_slot(cf, command, location)
+    }
+}
+
+/// A directive whose place is kept, for a check that looks at more than one of them.
+pub(crate) struct Kept {
+    command: ngx_command_t,
+    /// Where in the location's configuration its place goes, an `Option<Place>`.
+    place: usize,
+}
+
+impl Kept {
+    pub(crate) const fn new(place: usize, command: ngx_command_t) -> Self {
+        Self { command, place }
+    }
+}
+
+/// The entry of such a directive.
+pub(crate) const fn keeping(kept: &'static Kept) -> ngx_command_t {
+    let post = ptr::from_ref(kept).cast_mut().cast();
+    ngx_command_t { set: Some(keep_place), post, ..kept.command }
+}
+
+unsafe extern "C" fn keep_place(
+    cf: *mut ngx_conf_t,
+    command: *mut ngx_command_t,
+    location: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: `keeping` made the entry's `post`; nginx passes the location's structure, in which the place is, and its
+    // parsers do not write to the entry.
+    unsafe {
+        let kept = &*(*command).post.cast::<Kept>();
+        let said = kept
+            .command
+            .set
+            .map_or(ptr::null_mut(), |parse| parse(cf, ptr::from_ref(&kept.command).cast_mut(), location));
+        if said.is_null() {
+            location.byte_add(kept.place).cast::<Option<Place>>().write(Some(Conf::new(cf).place()));
+        }
+        said
+    }
+}
+
+/// Reads the passwords of keys from a file, into a pointer to an array of strings.
+#[cfg(ngx_feature = "http_ssl")]
+pub(crate) unsafe extern "C" fn set_passwords(
+    cf: *mut ngx_conf_t,
+    command: *mut ngx_command_t,
+    location: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: nginx passes the directive's entry, whose offset is that of the pointer in the location's structure.
+    unsafe {
+        let passwords = location.byte_add((*command).offset).cast::<*mut ngx_array_t>();
+        if (*passwords).addr() != usize::MAX {
+            return to_nginx(Err(ConfError::Words(c"is duplicate")));
+        }
+        let mut file = Conf::new(cf).argument(1);
+        *passwords = nginx_sys::ngx_ssl_read_password_file(cf, &mut file);
+        // nginx has said what is wrong with the file.
+        to_nginx(if (*passwords).is_null() { Err(ConfError::Printed) } else { Ok(()) })
     }
 }
 
@@ -77,4 +187,23 @@ pub(crate) unsafe extern "C" fn check_size<const LEAST: usize>(
     }
     let name = conf.argument(0);
     to_nginx(Err(conf.refuse(format_args!("\"{name}\" must be at least {LEAST} bytes"))))
+}
+
+/// Refuses, or ignores, what the system cannot do; for `ngx_command_t.post`.
+pub(crate) unsafe extern "C" fn check_send_lowat(
+    cf: *mut ngx_conf_t,
+    _post: *mut c_void,
+    size: *mut c_void,
+) -> *mut c_char {
+    // SAFETY: nginx passes the configuration that is being read, and the size that it has just set.
+    let (conf, size, most) =
+        unsafe { (Conf::new(cf), &mut *size.cast::<usize>(), shim::wsk_most_send_lowat()) };
+    let name = conf.argument(0);
+    if most == 0 {
+        conf.warn(format_args!("\"{name}\" is not supported, ignored"));
+        *size = 0;
+    } else if *size > most {
+        return to_nginx(Err(conf.refuse(format_args!("\"{name}\" must be at most {most} bytes here"))));
+    }
+    to_nginx(Ok(()))
 }

@@ -50,13 +50,15 @@ my ($early, $late) = map { summary(@$_) } [ $settled, $settled + $window ], [ $l
 diag sprintf '%-22s %8d kB %8d descriptors %2d workers', "after $_->{from} s", @$_{qw(pss descriptors workers)}
     for $early, $late;
 
-my $status = eval { $load->wait(180) };
+my $status = eval { $load->wait(400) };
 diag $load->output;
 is $status, 0, 'every session came to the end that it had to' or diag($@ || $load->errors);
 my ($worker) = my @workers = $scene->nginx->workers;
 is @workers, 1, 'the old workers have ended';
 cmp_ok $late->{pss}, '<=', $early->{pss} * MORE + MORE_KB, 'memory is where it was';
-cmp_ok $late->{descriptors}, '<=', $early->{descriptors} * MORE + MORE_DESCRIPTORS, 'descriptors are where they were';
+# On a busy machine some sessions still waited to be accepted then.
+my ($most) = sort { $b <=> $a } $early->{descriptors}, 2 * $sessions;
+cmp_ok $late->{descriptors}, '<=', $most * MORE + MORE_DESCRIPTORS, 'descriptors are where they were';
 
 # With nobody there a worker has what it began with.
 ok eval { await 'connections to be closed', sub { sockets($worker) <= 1 }, 70 }, 'no connection is left'
@@ -75,7 +77,7 @@ sub conf () {
     my $servers = join ' ', map { "server 127.0.0.1:$_ max_fails=0;" } @targets;
     my $conf = $scene->conf(http_config => "upstream target { $servers }", config => <<~'END');
         access_log off;
-        location / { websockify_pass target; websockify_ping_interval 2s; }
+        location / { websockify_pass target; websockify_ping_interval 2s; websockify_ping_timeout 3m; }
         END
     return $conf =~ s/worker_connections 2048/worker_connections 9000/r =~ s/(listen 127\.0\.0\.1:\d+)/$1 backlog=4096/r;
 }

@@ -20,8 +20,8 @@ use websockify_tools::client::{Event, Keys, Receiver, Sender};
 
 /// Threads are many and shallow.
 const STACK: usize = 128 * 1024;
-/// How long anything that a session waits for may take.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long anything that a session waits for may take, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_secs(180);
 /// How many ports the target has: each has a queue of 128, and after a restart all sessions come back at once.
 const PORTS: usize = 16;
 /// How long the target is away when it restarts.

@@ -42,6 +42,7 @@ my $backend = $server->await_output(qr/listening on (\S+)/);
 $scene->nginx->configure($scene->conf(http_config => 'types { text/html html; }' . changed(
     slurp("$samples/signed-lua.conf") =~ s/(?=\n    # As a variable)/slurp("$samples\/signed\/nginx.conf")/re,
     'listen 8080'                 => 'listen 127.0.0.1:%%PAGE_PORT%%',
+    '10.0.0.0/24:5900-5999'       => '127.0.0.1',
     '"^10%.0%.0%.%d+:59%d%d$"'    => '"^127%.0%.0%.1:%d+$"',
     '/etc/nginx/websockify.key'   => '%%PREFIX%%/key',
     '/etc/nginx/desktop.htpasswd' => '%%PREFIX%%/htpasswd',

@@ -5,7 +5,7 @@
 #                           nginx is built as well
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all fuzz fuzz-short test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test
+.PHONY: help build install check unit test test-all fuzz fuzz-short test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test release
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
@@ -27,6 +27,9 @@ dist: ## the source archive of the last commit, in build/dist
 
 deb: ## a Debian package of the last commit, in build/deb
 	@scripts/deb
+
+release: ## tag VERSION=1.2.3, and make its archive, package and images (as root)
+	@scripts/release $(VERSION)
 
 check: ## formatting, lints, floors, licenses
 	@scripts/check

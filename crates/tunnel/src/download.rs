@@ -87,6 +87,21 @@ impl Download {
         Ok(0)
     }
 
+    /// Frames the target's first words, which were read elsewhere.
+    pub(crate) fn put_first(
+        &mut self,
+        words: &[u8],
+        buffers: &mut impl Buffers,
+        desk: &mut Desk,
+    ) -> Result<(), OutOfMemory> {
+        let mut buffer = buffers.take().ok_or(OutOfMemory)?;
+        let start = room_start(buffer.len(), self.encoding);
+        buffer[start..start + words.len()].copy_from_slice(words);
+        self.buffer = Some(buffer);
+        self.put(start..start + words.len(), &mut desk.stats);
+        Ok(())
+    }
+
     fn put(&mut self, raw: Range<usize>, stats: &mut Stats) {
         let Some(buffer) = self.buffer.as_deref_mut() else { return };
         stats.bytes_sent += raw.len() as u64;

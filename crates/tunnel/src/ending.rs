@@ -3,6 +3,8 @@
 use websockify_protocol::close::CloseCode;
 use websockify_protocol::error::ProtocolError;
 
+use crate::first_bytes::Unlike;
+
 /// One of the two peers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Side {
@@ -27,6 +29,8 @@ pub enum Cause {
     TargetEof,
     /// The target's connection broke.
     TargetReset,
+    /// The target did not begin as is demanded of it.
+    FirstBytes(Unlike),
     /// This side took nothing for the whole of the send timeout.
     SendTimeout(Side),
     /// Neither side said anything for the whole of the read timeout.
@@ -88,6 +92,7 @@ impl Cause {
             Self::Fault(fault) => return Some((Some(fault.close_code()), CloseReason::Fault(fault))),
             Self::TargetEof => (CloseCode::NORMAL, "target closed"),
             Self::TargetReset => (CloseCode::INTERNAL_ERROR, "target reset the connection"),
+            Self::FirstBytes(_) => (CloseCode::INTERNAL_ERROR, "first bytes"),
             Self::SendTimeout(Side::Client) => (CloseCode::INTERNAL_ERROR, "client timed out"),
             Self::SendTimeout(Side::Target) => (CloseCode::INTERNAL_ERROR, "target timed out"),
             Self::ReadTimeout => (CloseCode::INTERNAL_ERROR, "timed out"),
@@ -113,7 +118,7 @@ impl Cause {
     pub fn closed_by(self) -> ClosedBy {
         match self {
             Self::ClientClose(_) | Self::ClientEof | Self::ClientReset | Self::Fault(_) => ClosedBy::Client,
-            Self::TargetEof | Self::TargetReset => ClosedBy::Target,
+            Self::TargetEof | Self::TargetReset | Self::FirstBytes(_) => ClosedBy::Target,
             Self::SendTimeout(_)
             | Self::ReadTimeout
             | Self::NoPong

@@ -2,6 +2,7 @@
 
 mod closing;
 mod deadlines;
+mod gate;
 
 use websockify_protocol::subprotocol::Encoding;
 
@@ -12,6 +13,7 @@ use crate::ending::{Cause, End};
 use crate::limits::{Limits, Stats};
 use crate::stream::{Buffers, Ends, Io, Msec, Stream};
 use crate::upload::Upload;
+use gate::Gate;
 
 /// The least a relay buffer may hold: a whole control frame beside some data.
 pub const SMALLEST_BUFFER: usize = 1024;
@@ -63,6 +65,8 @@ pub struct Tunnel {
     drain: usize,
     shutdown_at: Option<Msec>,
     expires_at: Option<Msec>,
+    /// What the target has to say before anything else happens.
+    gate: Option<Gate>,
     cause: Option<Cause>,
     close: Close,
 }
@@ -81,6 +85,7 @@ impl Tunnel {
             drain: DRAIN,
             shutdown_at: None,
             expires_at: None,
+            gate: None,
             cause: None,
             close: Close::None,
         }
@@ -103,7 +108,7 @@ impl Tunnel {
     pub fn fail(&mut self, cause: Cause) {
         if self.cause.is_none() {
             self.cause = Some(cause);
-            if !cause.awaits_answer() {
+            if !cause.awaits_answer() || self.gate.is_some() {
                 self.upload.refuse();
             }
         }
@@ -173,6 +178,9 @@ impl Tunnel {
     /// One round over both directions. Returns how much work it was: nothing if nothing moved.
     fn round<C: Stream, T: Stream, B: Buffers>(&mut self, now: Msec, ends: &mut Ends<'_, C, T, B>) -> usize {
         let mut work = self.send_to_client(now, ends.client);
+        if self.gate.is_some() {
+            return work + self.knock(now, ends);
+        }
         if self.reads_target() {
             match self.download.receive(now, ends.target, ends.buffers, &mut self.desk) {
                 Ok(0) => {}

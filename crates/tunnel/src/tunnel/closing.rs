@@ -22,6 +22,10 @@ impl Tunnel {
         if self.cause.is_some() {
             return;
         }
+        if self.gate.is_some() {
+            self.cause = self.find_cause_at_gate(ends);
+            return;
+        }
         let hang_up = self.upload.blocked().is_blocked().then(|| ends.client.hang_up()).flatten();
         if hang_up.is_some() && !self.client_left {
             self.client_left = true;

@@ -5,6 +5,7 @@ use websockify_protocol::heartbeat::Beat;
 
 use super::{Close, Tunnel};
 use crate::ending::{Cause, End, Side};
+use crate::first_bytes::Unlike;
 use crate::limits::Limits;
 use crate::stream::{Buffers, Ends, Msec, Stream};
 
@@ -58,6 +59,10 @@ impl Tunnel {
         first.offer(after(desk.started_at, limits.session_timeout), Expiry::Session(Cause::SessionTimeout));
         first.offer(self.expires_at, Expiry::Session(Cause::RightExpired));
         first.offer(self.shutdown_at, Expiry::Session(Cause::Shutdown));
+        if let Some(gate) = &self.gate {
+            first.offer(Some(gate.until), Expiry::Session(Cause::FirstBytes(Unlike::Late)));
+            return;
+        }
         // A client that is not read cannot be heard, and one that takes nothing cannot be asked: the send timeout
         // alone counts then.
         if self.upload.blocked().is_blocked() || self.client_blocked.is_blocked() {

@@ -1,6 +1,6 @@
 //! What must be true of a session that has ended.
 
-use websockify_tunnel::{Cause, End, Msec, Side};
+use websockify_tunnel::{Cause, End, Msec, Side, Unlike};
 
 use crate::socket::Last;
 use crate::watch::{delivers, LAST_WORDS};
@@ -23,6 +23,10 @@ impl World {
         assert!(self.target.spoken.payload.starts_with(heard), "the client heard something else");
         assert!(self.client.end.spoken.payload.starts_with(got), "the target heard something else");
         let stats = self.tunnel.stats();
+        if self.is_shut() {
+            assert_eq!((heard.len(), got.len(), stats.bytes_sent), (0, 0, 0), "the gate was open");
+            return;
+        }
         let accounted = got.len() as u64 + end.undelivered;
         assert_eq!(
             stats.bytes_received, accounted,
@@ -38,6 +42,7 @@ impl World {
         match found.cause {
             Cause::ClientClose(_) => assert!(self.client.end.spoken.is_over),
             Cause::ClientEof => assert_eq!(client.ended(), Some(Last::Eof)),
+            Cause::ClientReset if self.is_shut() => assert!(client.is_broken() || client.ended().is_some()),
             Cause::ClientReset => {
                 assert!(client.is_broken());
                 let spoken = &self.client.end.spoken;
@@ -48,6 +53,7 @@ impl World {
             Cause::Fault(fault) => assert_eq!(Some(fault.close_code().as_u16()), self.fault_code),
             Cause::TargetEof => assert_eq!(target.ended(), Some(Last::Eof)),
             Cause::TargetReset => assert!(target.is_broken()),
+            Cause::FirstBytes(unlike) => self.check_unlike(unlike, found),
             Cause::SendTimeout(Side::Client) => {
                 assert!(found.client_blocked && passed(found.client.moved) >= limits.send_timeout);
                 assert!(passed(found.client.taken) >= limits.send_timeout, "a client that took something");
@@ -76,6 +82,19 @@ impl World {
             Cause::OutOfMemory => assert!(self.memory.has_failed),
             Cause::Internal => {}
         }
+    }
+
+    /// A target is turned away for what it said, or did not say.
+    fn check_unlike(&self, unlike: Unlike, found: &Found) {
+        let target = &self.target.socket;
+        let (greeting, until) = self.demanded.as_ref().expect("a demand");
+        let heard = &self.target.spoken.payload[..target.read];
+        match unlike {
+            Unlike::Different => assert!(!greeting.starts_with(heard), "it could still have said it"),
+            Unlike::Ended => assert!(target.ended().is_some() || target.is_broken()),
+            Unlike::Late => assert!(found.at >= *until),
+        }
+        assert!(self.is_shut(), "it did as is demanded");
     }
 
     /// Time in which somebody could not be heard is no silence.
@@ -111,6 +130,7 @@ impl World {
             Cause::IdleTimeout => (1000, "idle"),
             Cause::SessionTimeout => (1000, "session timeout"),
             Cause::RightExpired => (4401, "right expired"),
+            Cause::FirstBytes(_) => (1011, "first bytes"),
             Cause::NoPong => (1001, "no pong"),
             Cause::Shutdown => (1001, "server is shutting down"),
             Cause::TargetReset => (1011, "target reset the connection"),
@@ -135,7 +155,8 @@ impl World {
     /// What the client said has reached the target, if that one took it.
     fn check_upload(&self, end: End, found: &Found) {
         let (client, target) = (&self.client.end, &self.target.socket);
-        if !delivers(end.cause)
+        if self.is_shut()
+            || !delivers(end.cause)
             || target.is_broken()
             || client.socket.is_broken()
             || self.is_client_given_up(end)
@@ -172,7 +193,7 @@ impl World {
             Cause::TargetEof | Cause::TargetReset => true,
             _ => false,
         };
-        if !says_all || client.socket.is_broken() || self.is_client_given_up(end) {
+        if self.is_shut() || !says_all || client.socket.is_broken() || self.is_client_given_up(end) {
             return;
         }
         let (heard, said) = (client.payload.len(), found.target_arrived);

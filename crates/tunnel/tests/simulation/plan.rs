@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use websockify_protocol::heartbeat::Rhythm;
 use websockify_protocol::subprotocol::Encoding;
-use websockify_tunnel::{Cause, Limits, Msec, Tunnel};
+use websockify_tunnel::{Cause, FirstBytes, Limits, Msec, Tunnel};
 
 use crate::client_end::ClientEnd;
 use crate::listener::Listener;
@@ -22,6 +22,7 @@ pub(crate) fn world(seed: u64) -> World {
     let encoding = random.pick(&[Encoding::Binary, Encoding::Binary, Encoding::Base64]);
     let trigger = random.pick(&[Trigger::Edge, Trigger::Edge, Trigger::Edge, Trigger::Level]);
     let said = target_script(random);
+    let demanded = random.chance(12).then(|| demanded(random, &said));
     let (words, fault_code) = client_script(random, encoding);
     let client = client(random, encoding, trigger, (words, len_of(&said)));
     let target = target(random, trigger, (said, client.line.len()));
@@ -34,12 +35,38 @@ pub(crate) fn world(seed: u64) -> World {
     let mut world = World::new(client, target, tunnel, limits(random), memory);
     world.fault_code = fault_code;
     world.outside = outside(random);
+    if let Some((greeting, until)) = demanded {
+        // A greeting that no target of ours begins with.
+        let other = random.chance(50).then(|| greeting.iter().map(|byte| byte ^ 0x80).collect::<Vec<_>>());
+        let texts: Vec<_> = other.iter().chain([&greeting]).map(|bytes| in_hexadecimal(bytes)).collect();
+        let first_bytes = FirstBytes::parse(texts.iter().map(|text| text.as_bytes())).expect("greetings");
+        world.tunnel.demand(first_bytes, until);
+        world.demanded = Some((greeting, until));
+    }
     if random.chance(6) {
         let end = random.up_to(60_000);
         world.expires_at = Some(end);
         world.tunnel.expire_at(end);
     }
     world
+}
+
+/// What a target must begin with: mostly what it does begin with.
+fn demanded(random: &mut Random, said: &Script) -> (Vec<u8>, Msec) {
+    let len = 1 + random.below(40);
+    let words =
+        said.iter().filter_map(|(_, act)| if let Act::Say(words) = act { Some(&words.wire) } else { None });
+    let mut greeting: Vec<u8> = words.flatten().copied().take(len).collect();
+    greeting.resize(len, b'x');
+    if random.chance(25) {
+        let at = random.below(len);
+        greeting[at] ^= 1;
+    }
+    (greeting, random.pick(&[60_000, 60_000, 5_000, 300]))
+}
+
+fn in_hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
 }
 
 fn limits(random: &mut Random) -> Limits {

@@ -17,6 +17,7 @@ impl World {
         assert!(at - self.now < 10_000_000, "waits for ever");
         let cause = self.found.map(|found| found.cause);
         match cause {
+            None if self.is_shut() => self.check_shut(),
             None => self.check_open(),
             Some(cause) => self.check_ending(cause),
         }
@@ -48,6 +49,16 @@ impl World {
         assert!(!(target.owed && is_reset), "a client's reset is not seen");
         let may_owe = client_blocked || client.send_failed;
         assert!(may_owe || !self.client.end.owes_pongs(), "a pong is not sent");
+    }
+
+    /// Before the target has begun as it must, nobody is heard but the target, and nobody hears anything.
+    fn check_shut(&self) {
+        let (client, target) = (&self.client.end, &self.target.socket);
+        assert!(client.payload.is_empty() && target.wrote.is_empty(), "the gate is open");
+        assert_eq!(client.socket.read, 0, "the client is read");
+        assert!(!target.has_unread(), "the target is not read");
+        assert!(target.ended().is_none() || !target.is_read_out(), "the target's end is not seen");
+        assert!(!client.socket.end_is_announced(), "a client that left is kept");
     }
 
     /// A session that ends waits only for a peer that does not take what it is owed, or for the client's answer.
@@ -89,13 +100,17 @@ impl World {
         if limits.session_timeout > 0 {
             latest.push(("the session's time", limits.session_timeout));
         }
+        if let Some((_, until)) = self.demanded.as_ref().filter(|_| self.is_shut()) {
+            latest.push(("the time for the first bytes", *until));
+            return latest;
+        }
         if client.is_blocked() || target.is_blocked() {
             return latest;
         }
         if limits.idle_timeout > 0 {
             latest.push(("the idle time", self.payload_at + limits.idle_timeout));
         }
-        let unblocked = client.times.free.max(target.times.free);
+        let unblocked = client.times.free.max(target.times.free).max(self.opened_at);
         latest.push((
             "the silence",
             client.times.read.max(target.times.read).max(unblocked) + limits.read_timeout,

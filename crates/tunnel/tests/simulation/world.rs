@@ -44,6 +44,9 @@ pub(crate) struct World {
     pub(crate) fault_code: Option<u16>,
     pub(crate) shutdown_at: Option<Msec>,
     pub(crate) expires_at: Option<Msec>,
+    /// What the target must begin with, and until when.
+    pub(crate) demanded: Option<(Vec<u8>, Msec)>,
+    pub(crate) opened_at: Msec,
     pub(crate) turns: u64,
     /// How many of them were left unfinished.
     pub(crate) yields: usize,
@@ -83,6 +86,8 @@ impl World {
             fault_code: None,
             shutdown_at: None,
             expires_at: None,
+            demanded: None,
+            opened_at: 0,
             turns: 0,
             yields: 0,
             payload_at: 0,
@@ -110,6 +115,15 @@ impl World {
                 self.pass_time();
             }
         }
+    }
+
+    /// Whether the target has not been heard to begin as it must, or there was no memory for what it said.
+    pub(crate) fn is_shut(&self) -> bool {
+        self.demanded.as_ref().is_some_and(|(greeting, _)| {
+            let heard = &self.target.spoken.payload[..self.target.socket.read];
+            let has_no_place = self.memory.has_failed && self.tunnel.stats().bytes_sent == 0;
+            has_no_place || !heard.starts_with(greeting)
+        })
     }
 
     fn has_something_to_announce(&self) -> bool {
@@ -147,7 +161,11 @@ impl World {
     fn turn(&mut self) -> Option<End> {
         let before = self.standing();
         let before_it = self.effort();
+        let was_shut = self.is_shut();
         let (turn, moved) = self.drive();
+        if was_shut && !self.is_shut() {
+            self.opened_at = self.now;
+        }
         let [frames, reads, writes] = std::array::from_fn(|at| self.effort()[at] - before_it[at]);
         let buffer = self.memory.size();
         assert!(moved <= TURN + 5 * buffer + 4096, "a turn of {moved} bytes");

@@ -5,7 +5,7 @@ mod ends;
 use std::ffi::CStr;
 
 use nginx_sys::ngx_int_t;
-use websockify_tunnel::{Cause, End, Ends, Side, Tunnel, Turn};
+use websockify_tunnel::{Cause, End, Ends, Side, Tunnel, Turn, Unlike};
 
 use crate::handshake;
 use crate::nginx::buffers::RelayBuffers;
@@ -33,6 +33,10 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
     let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.tunnel.frame_limit());
     if let Some(end) = right_ends {
         tunnel.expire_at(end);
+    }
+    if let Some(demanded) = session.conf.access.first_bytes() {
+        // To greet belongs to being connected.
+        tunnel.demand(demanded.clone(), now() + session.conf.upstream.connect_timeout());
     }
     if session.conf.tunnel.shutdown_spread().is_some() {
         if let Some(turn) = quit::watch(request, session) {
@@ -204,6 +208,7 @@ fn log(request: Request, end: End) {
         Cause::RightExpired => log.info(format_args!("session timed out: the right to it has ended")),
         Cause::SendTimeout(Side::Client) => log.info(format_args!("client timed out: it took no data")),
         Cause::SendTimeout(Side::Target) => log.error(format_args!("target timed out: it took no data")),
+        Cause::FirstBytes(unlike) => log.error(format_args!("target {}", shortcoming(unlike))),
         Cause::OutOfMemory => log.error(format_args!("no memory for a relay buffer")),
         Cause::ClientClose(_)
         | Cause::ClientEof
@@ -215,5 +220,14 @@ fn log(request: Request, end: End) {
     }
     if end.undelivered > 0 {
         log.info(format_args!("{} bytes from the client were not taken by the target", end.undelivered));
+    }
+}
+
+/// What is wrong with a target that did not begin as `websockify_first_bytes` demands; never what it said.
+fn shortcoming(unlike: Unlike) -> &'static str {
+    match unlike {
+        Unlike::Different => "sent first bytes other than those of \"websockify_first_bytes\"",
+        Unlike::Ended => "ended before it sent the \"websockify_first_bytes\"",
+        Unlike::Late => "timed out: it did not send the \"websockify_first_bytes\"",
     }
 }

@@ -371,6 +371,7 @@ sub default_of ($name) {
     my $field  = $name =~ s/\Awebsockify_//r;
     my ($value) = $source =~ /merge\(\s*&mut self\.$field,\s*outer\.$field,\s*\w+,\s*(\w+)\s*\)/;
     return lc "$name $1;" if $source =~ /^const DEFAULT_\U$field\E: &C?[sS]tr = c?"(.*)";/m;
+    return "$name off;" if $field eq 'first_bytes' && $source =~ /self\.first_bytes\.as_ref\(\)\?\.as_ref\(\)/;
     return "$name any;" if $field eq 'origin' && $source =~ /unwrap_or\(&Origins::Any\)/;
     return "$name off;" if ($value // '') eq 'OFF';
     if (!defined $value) {

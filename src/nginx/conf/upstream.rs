@@ -164,6 +164,10 @@ impl UpstreamConf {
         false
     }
 
+    pub(crate) fn connect_timeout(&self) -> u64 {
+        self.nginx.connect_timeout as u64
+    }
+
     pub(crate) fn send_timeout(&self) -> u64 {
         self.nginx.send_timeout as u64
     }

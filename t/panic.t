@@ -5,6 +5,7 @@ use v5.36;
 use lib 't/lib';
 BEGIN { $ENV{TEST_NGINX_MODULE} = $ENV{TEST_NGINX_FAULTY_MODULE} // 'build/test-faults/ngx_http_websockify_module.so' }
 use WebsockifyTest;
+use WebsockifyTest::Tokens qw(put status_of comes_to);
 
 defaults(
     targets => 'vnc: echoes',
@@ -99,3 +100,25 @@ beside_another($t, sub {
 });
 --- error_log
 qr/\[alert\] .*panicked at .*on demand: release/s
+
+=== TEST 7: in the thread that reads token files: the tokens stay, and the next change is read
+--- files
+>>> tokens
+desk1: %%vnc%%
+--- config
+location /websockify { websockify_token_file tokens; websockify_pass $websockify_target; }
+--- steps
+my $client = $t->client('/websockify?token=desk1');
+put($t, 'tokens.panic', '');
+put($t, 'tokens', "desk2: %%vnc%%\n");
+$t->nginx->await_log(qr/\[alert\] .*websockify panicked over token file/);
+is status_of($t, 'desk1'), 101, 'the tokens as they were';
+unlink $t->nginx->prefix . '/tokens.panic';
+put($t, 'tokens', "desk3: %%vnc%%\n");
+comes_to($t, 'desk3', 101);
+$client->send('binary "still"');
+$client->expect('binary "still"');
+my $alerts = () = $t->nginx->error_log =~ /panicked/g;
+is $alerts, 1, 'said once';
+--- error_log
+websockify panicked over token file

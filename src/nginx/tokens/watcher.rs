@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::Write;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -70,11 +70,11 @@ pub(super) fn run(mut files: Vec<Watched>, mut line: Line) {
         let start = Instant::now();
         for file in &mut files {
             if catch_unwind(AssertUnwindSafe(|| file.look(&mut line))).is_err() {
-                line.tell(News::Alert(format!(
-                    "websockify panicked over token file {}",
-                    file.path.display()
-                )));
-                return let_go(&files);
+                let path = file.path.display();
+                line.tell(News::Alert(format!("websockify panicked over token file {path}")));
+                let Some(state) = file.unsettled.take() else { return let_go(&files) };
+                // It was read: nobody shall try the same again.
+                file.memory.set_seen(state);
             }
         }
         // A directory of very many files is looked at less often.
@@ -125,6 +125,7 @@ impl Watched {
         if self.unsettled.replace(state) != Some(state) {
             return;
         }
+        panic_on_demand(&self.path);
         let loaded = source::load(&self.path, self.key);
         if source::state(&self.path) != state {
             // It has changed while it was read.
@@ -159,4 +160,9 @@ impl Watched {
             self.given_back = self.memory.give_back(oldest);
         }
     }
+}
+
+/// Panics if there is a file for it beside the token file, in a build for tests.
+fn panic_on_demand(path: &Path) {
+    assert!(!cfg!(feature = "test-faults") || !path.with_extension("panic").exists(), "on demand");
 }

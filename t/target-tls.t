@@ -16,14 +16,6 @@ run_tests;
 # What the target knows of its last connection's TLS.
 sub tls ($t) { $t->await('desk', 'do TLS', sub ($report) { $report->{connections}[-1]{tls} }) }
 
-sub status_of ($t, $path) {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path"));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
-}
-
 # A whole session at `$path`; what the target then knows of its TLS. It has sent its session tickets by then.
 sub session ($t, $path) {
     my $client = $t->client($path);
@@ -174,7 +166,7 @@ is tls($t)->{cipher}, 'TLS_CHACHA20_POLY1305_SHA256', 'websockify_ssl_conf_comma
 my $old = $t->client('/old');
 $old->send('binary "x"');
 $old->expect('binary "x"');
-is status_of($t, '/13'), 502, 'nothing in common: 502';
+is $t->status_of('/13'), 502, 'nothing in common: 502';
 --- error_log
 qr/\[\w+\] .*SSL_do_handshake\(\) failed .*while SSL handshaking to upstream.*upstream: "tls:/
 
@@ -223,7 +215,7 @@ location /revoked { websockify_pass %%desk%%; websockify_ssl_name desk.test; web
 location /blind   { websockify_pass %%desk%%; websockify_ssl_name other.test; websockify_ssl_verify off; }
 --- steps
 my %status = (right => 101, name => 502, other => 502, fine => 101, revoked => 502, blind => 101);
-is status_of($t, "/$_"), $status{$_}, "$_: $status{$_}" for sort keys %status;
+is $t->status_of("/$_"), $status{$_}, "$_: $status{$_}" for sort keys %status;
 --- error_log
 qr/\[error\] .*upstream SSL certificate does not match "other\.test"/
 qr/\[error\] .*upstream SSL certificate verify error: \((?:20|21):unable to \w+/
@@ -237,8 +229,8 @@ websockify_ssl on; websockify_ssl_verify on; websockify_ssl_trusted_certificate 
 location /default { websockify_pass %%desk%%; }
 location /none    { websockify_pass %%desk%%; websockify_ssl_verify_depth 0; }
 --- steps
-is status_of($t, '/default'), 101, 'a depth of 1';
-is status_of($t, '/none'), 502, 'of 0';
+is $t->status_of('/default'), 101, 'a depth of 1';
+is $t->status_of('/none'), 502, 'of 0';
 --- error_log
 certificate verify error
 
@@ -317,7 +309,7 @@ location /other  { websockify_pass group; websockify_ssl_verify on; websockify_s
 is session($t, '/blind')->{reused}, 0, 'trusts anybody';
 is session($t, '/verify')->{reused}, 0, 'trusts whom it should: a session of its own';
 is session($t, '/verify')->{reused}, 1, 'which it takes up again';
-is status_of($t, '/other'), 502, 'trusts somebody else: not helped by the session of the one before';
+is $t->status_of('/other'), 502, 'trusts somebody else: not helped by the session of the one before';
 is session($t, '/blind')->{reused}, 0, 'trusts anybody, and takes nobody\'s session';
 --- error_log
 certificate verify error
@@ -350,7 +342,7 @@ location /plain { websockify_pass %%plain%%; }
 location /group { websockify_pass group; }
 --- log_format: $uri $status $upstream_addr $upstream_connect_time
 --- steps
-is status_of($t, '/plain'), 502, 'refused';
+is $t->status_of('/plain'), 502, 'refused';
 $t->client('/group')->expect('binary "hello"');
 pass 'the next server';
 --- error_log
@@ -370,7 +362,7 @@ websockify_ssl on; websockify_connect_timeout 200ms;
 location /mute  { websockify_pass %%mute%%; }
 location /group { websockify_pass group; }
 --- steps
-is status_of($t, '/mute'), 504, 'too late';
+is $t->status_of('/mute'), 504, 'too late';
 $t->client('/group')->expect('binary "hello"');
 pass 'the next server';
 --- error_log

@@ -25,7 +25,7 @@ $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
 
 my %SECTION = map { $_ => 1 } qw(
     config http_config main_config events_config load_modules without_module workers master_process log_level log_format
-    speed tls targets dns files before
+    speed tls targets dns files before needs_nginx
     request more_headers raw_request handshake early_frames dialogue steps
     error_code response_headers response_body response_body_like no_response
     error_log no_error_log access_log target_connections
@@ -81,6 +81,8 @@ sub run_tests () {
         $block->{sections} = { %default, $block->{sections}->%* };
         SKIP: {
             skip "$block->{name}: $block->{sections}{SKIP}", 1 if exists $block->{sections}{SKIP};
+            my $needs = $block->{sections}{needs_nginx};
+            skip "$block->{name}: needs nginx $needs", 1 if defined $needs && !WebsockifyTest::Nginx::is_at_least($needs);
             subtest $block->{name} => sub { _run_block($block) };
         }
         last if exists $block->{sections}{LAST};
@@ -285,7 +287,7 @@ C<length16>, C<length64>, C<declares N>, C<mask 00000000> change one; C<opcode 3
 
 =item steps
 
-Perl, given C<$t> (L<WebsockifyTest::Scene>: C<client>, C<connect>, C<get>, C<targets>, C<nginx>, C<target_gets>,
+Perl, given C<$t> (L<WebsockifyTest::Scene>: C<client>, C<connect>, C<get>, C<answer>, C<status_of>, C<targets>, C<nginx>, C<target_gets>,
 C<target_sees>, C<target_accepts>, C<await>) and C<$client>, that of the dialogue. Test::More is at hand.
 
 =back
@@ -314,6 +316,10 @@ and C<no_error_log> then read what it says.
 =item ONLY, SKIP, LAST
 
 Run this block alone; skip it, for a reason; stop after it.
+
+=item needs_nginx
+
+C<1.27.3>: what the block is about is not in older versions, where it is skipped, also where everything is required.
 
 =back
 

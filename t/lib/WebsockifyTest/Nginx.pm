@@ -25,6 +25,21 @@ sub module () {
     return length $path ? Cwd::abs_path($path =~ m{\A/} ? $path : "$root/$path") // "$root/$path" : '';
 }
 
+# Whether the nginx under test is of this version or newer.
+sub is_at_least ($version) {
+    state $there = do {
+        my $pid = open(my $said, '-|') // croak "fork: $!";
+        if (!$pid) {
+            open STDERR, '>&', \*STDOUT;
+            { no warnings 'exec'; exec binary, '-v' }
+            POSIX::_exit(127);
+        }
+        local $/;
+        (<$said> // '') =~ m{nginx version: \S+/([\d.]+)} ? version->parse("v$1") : croak 'nginx -v says no version';
+    };
+    return $there >= version->parse("v$version");
+}
+
 sub new ($class, $name) {
     state $number = 0;
     my $parent = $ENV{TEST_NGINX_SERVROOT} || ($ENV{TMPDIR} || '/tmp');

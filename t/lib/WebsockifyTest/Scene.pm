@@ -161,6 +161,17 @@ sub handshake ($self, $request = 'GET /websockify', $changes = '') {
     return WebsockifyTest::Client::handshake_bytes($request, $changes);
 }
 
+# The answer to a handshake, whatever it is; the client is gone then.
+sub answer ($self, $path, %option) {
+    my $client = $self->connect(%option);
+    $client->send_bytes($self->handshake("GET $path", $option{headers} // ''));
+    my $response = $client->response;
+    $client->close;
+    return $response;
+}
+
+sub status_of ($self, $path, %option) { $self->answer($path, %option)->{status} }
+
 # A plain request and its answer.
 sub get ($self, $path, %option) {
     my $client = $self->connect(%option);

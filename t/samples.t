@@ -263,6 +263,7 @@ sub at_home ($text, $replace) {
     $text =~ s/(?<=\blisten )(?:\S+:)?(\d+)/127.0.0.1:%%P$1_PORT%%/g;
     $text =~ s/(?<=\bssl_certificate)(\s+)[^;]+/$1%%CERT%%/g;
     $text =~ s/(?<=\bssl_client_certificate)(\s+)[^;]+/$1%%CERT%%/g;
+    $text =~ s/(?<=\bwebsockify_ssl_trusted_certificate)(\s+)[^;]+/$1%%CERT%%/g;
     $text =~ s/(?<=\bssl_certificate_key)(\s+)[^;]+/$1%%KEY%%/g;
     $text =~ s{(?<=\b(?:access|error)_log )\S*/}{%%PREFIX%%/logs/}g;
     $text =~ s{(?<=\bwebsockify_token_file )/etc/[^;]*}{%%PREFIX%%/tokens}g;

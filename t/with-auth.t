@@ -44,13 +44,13 @@ two: sends "two", swallows
 --- config
 location = /auth {
     internal;
-    proxy_pass http://127.0.0.1:%%PORT%%/application$is_args$args;
+    proxy_pass http://127.0.0.1:%%PORT%%/application;
     proxy_pass_request_body off;
 }
 location = /application {
     add_header X-Target $desk always;
-    if ($arg_user = mallory) { return 403; }
-    if ($arg_user = "") { return 401; }
+    if ($http_x_user = mallory) { return 403; }
+    if ($http_x_user = "") { return 401; }
     return 204;
 }
 location = /websockify {
@@ -60,12 +60,12 @@ location = /websockify {
     websockify_allow 127.0.0.0/8;
 }
 --- http_config
-map $arg_user $desk { default ""; alice %%one%%; bob %%two%%; }
+map $http_x_user $desk { default ""; alice %%one%%; bob %%two%%; }
 --- steps
 is $t->status_of('/websockify'), 401, 'nobody';
-is $t->status_of('/websockify?user=mallory'), 403, 'mallory';
-$t->client('/websockify?user=alice')->expect('binary "one"');
-$t->client('/websockify?user=bob')->expect('binary "two"');
+is $t->status_of('/websockify', headers => 'X-User: mallory'), 403, 'mallory';
+$t->client('/websockify', headers => 'X-User: alice')->expect('binary "one"');
+$t->client('/websockify', headers => 'X-User: bob')->expect('binary "two"');
 pass 'each to their own';
 --- target_connections
 one: 1

@@ -37,7 +37,7 @@ X-Forwarded-For: 203.0.113.9, 192.0.2.7, 127.0.0.1
 --- log_format: $remote_addr $realip_remote_addr $status
 --- dialogue
 client gets binary "hello"
-client sends unmasked binary "x"
+client sends binary unmasked "x"
 client gets close 1002 qr/mask/
 client sees end
 --- access_log
@@ -56,7 +56,7 @@ server {
 --- steps
 my $client = $t->connect(port => $t->port('BEHIND_PORT'));
 $client->send_bytes("PROXY TCP4 192.0.2.7 192.0.2.1 4711 443\r\n" . $t->handshake);
-is $client->response->{status}, 101, '101';
+is $client->response->{status}, 101, 'a session';
 $client->expect('binary "hello"');
 $client->send('binary "x"');
 $t->target_gets('vnc', "PROXY TCP4 192.0.2.7 127.0.0.1 4711 ${\$t->port('BEHIND_PORT')}\r\nx");
@@ -100,7 +100,7 @@ my $client = $t->client;
 $client->expect('binary "hello"');
 $client->send('close 1000');
 $client->saw_end;
-is $t->status_of('/down'), 502, '502';
+is $t->status_of('/down'), 502, 'refused';
 my ($failed, $sessions) = map { $t->nginx->prefix . "/logs/$_.log" } qw(failed sessions);
 WebsockifyTest::Util::await('both logs', sub { -s $failed && -s $sessions });
 like slurp($failed), qr{\A\S+ .*"GET /down HTTP/1\.1" 502 .*\n\z}, 'the one that failed';

@@ -33,6 +33,8 @@ impl CloseCode {
     /// 1014 (IANA registry): a gateway got an invalid answer from its upstream.
     pub const BAD_GATEWAY: Self = Self(1014);
 
+    /// 4000: an administrator has ended the session.
+    pub const ENDED: Self = Self(4000);
     /// 4401 (of our own, after HTTP's 401): the right to the session has ended.
     pub const UNAUTHORIZED: Self = Self(4401);
 

@@ -70,11 +70,13 @@ impl Heartbeat {
         }
     }
 
-    /// The ping asked for last has left at `now`. Does nothing if none waits.
-    pub fn on_ping_sent(&mut self, now: Msec) {
-        if self.ping == Ping::Queued {
+    /// The ping asked for last has left at `now`. Does nothing and returns `false` if none waits.
+    pub fn on_ping_sent(&mut self, now: Msec) -> bool {
+        let waits = self.ping == Ping::Queued;
+        if waits {
             self.ping = Ping::Sent(now);
         }
+        waits
     }
 
     /// The client was heard at `now`, whatever it said.
@@ -85,12 +87,14 @@ impl Heartbeat {
         }
     }
 
-    /// A pong came at `now`; to be told before [`Heartbeat::on_heard`].
-    pub fn on_pong(&mut self, now: Msec, payload: &[u8]) {
-        if let Ping::Sent(at) = self.ping {
-            if payload == self.count.to_be_bytes() {
+    /// A pong came at `now`; to be told before [`Heartbeat::on_heard`]. Returns whether it has measured the way.
+    pub fn on_pong(&mut self, now: Msec, payload: &[u8]) -> bool {
+        match self.ping {
+            Ping::Sent(at) if payload == self.count.to_be_bytes() => {
                 self.round_trip = Some(now.saturating_sub(at));
+                true
             }
+            _ => false,
         }
     }
 

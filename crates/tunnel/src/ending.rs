@@ -43,6 +43,8 @@ pub enum Cause {
     SessionTimeout,
     /// The right to the session has ended.
     RightExpired,
+    /// An administrator has ended it, for this reason.
+    Admin(&'static str),
     /// The worker is shutting down.
     Shutdown,
     /// There was no memory for a buffer.
@@ -60,6 +62,8 @@ pub enum ClosedBy {
     Target,
     /// A timeout.
     Timeout,
+    /// An administrator.
+    Admin,
     /// The worker's shutdown.
     Shutdown,
     /// We ourselves.
@@ -74,6 +78,7 @@ impl ClosedBy {
             Self::Client => "client",
             Self::Target => "target",
             Self::Timeout => "timeout",
+            Self::Admin => "admin",
             Self::Shutdown => "shutdown",
             Self::Proxy => "proxy",
         }
@@ -100,6 +105,7 @@ impl Cause {
             Self::IdleTimeout => (CloseCode::NORMAL, "idle"),
             Self::SessionTimeout => (CloseCode::NORMAL, "session timeout"),
             Self::RightExpired => (CloseCode::UNAUTHORIZED, "right expired"),
+            Self::Admin(reason) => (CloseCode::ENDED, reason),
             Self::Shutdown => (CloseCode::GOING_AWAY, "server is shutting down"),
             Self::OutOfMemory | Self::Internal => (CloseCode::INTERNAL_ERROR, "internal error"),
         };
@@ -125,6 +131,7 @@ impl Cause {
             | Self::IdleTimeout
             | Self::SessionTimeout
             | Self::RightExpired => ClosedBy::Timeout,
+            Self::Admin(_) => ClosedBy::Admin,
             Self::Shutdown => ClosedBy::Shutdown,
             Self::OutOfMemory | Self::Internal => ClosedBy::Proxy,
         }

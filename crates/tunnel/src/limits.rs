@@ -30,4 +30,8 @@ pub struct Stats {
     pub frames_received: u64,
     /// Data frames made for the client.
     pub frames_sent: u64,
+    /// Pings that have left.
+    pub pings: u32,
+    /// Pings whose answer was measured.
+    pub round_trips: u32,
 }

@@ -103,6 +103,12 @@ impl Tunnel {
         self.desk.heartbeat.round_trip()
     }
 
+    /// When payload last came from either side, or went to one.
+    #[must_use]
+    pub fn payload_at(&self) -> Msec {
+        self.desk.payload_at
+    }
+
     /// Begins the end from outside (a shutdown, a fault of our own): the client is told as soon as a frame may
     /// begin. Does nothing in a tunnel that is ending already.
     pub fn fail(&mut self, cause: Cause) {
@@ -249,7 +255,7 @@ impl Tunnel {
             self.desk.stood_still(now);
         }
         if self.desk.control.is_empty() {
-            self.desk.heartbeat.on_ping_sent(now);
+            self.desk.stats.pings += u32::from(self.desk.heartbeat.on_ping_sent(now));
         }
         moved
     }

@@ -246,7 +246,9 @@ impl Upload {
         match opcode {
             ControlOpcode::Ping if desk.control.push(ControlFrame::pong(body)) => {}
             ControlOpcode::Ping => return Err(OutOfMemory),
-            ControlOpcode::Pong => desk.heartbeat.on_pong(now, body),
+            ControlOpcode::Pong => {
+                desk.stats.round_trips += u32::from(desk.heartbeat.on_pong(now, body));
+            }
             ControlOpcode::Close => {
                 self.finish(match close::parse(body) {
                     Ok(close) => InflowEnd::Close(close.code),

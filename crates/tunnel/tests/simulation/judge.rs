@@ -80,7 +80,7 @@ impl World {
             Cause::RightExpired => assert!(self.expires_at.is_some_and(|at| at <= found.at)),
             Cause::Shutdown => assert!(self.shutdown_at.is_none_or(|at| at <= found.at)),
             Cause::OutOfMemory => assert!(self.memory.has_failed),
-            Cause::Internal => {}
+            Cause::Admin(_) | Cause::Internal => {}
         }
     }
 
@@ -133,6 +133,7 @@ impl World {
             Cause::FirstBytes(_) => (1011, "first bytes"),
             Cause::NoPong => (1001, "no pong"),
             Cause::Shutdown => (1001, "server is shutting down"),
+            Cause::Admin(reason) => (4000, reason),
             Cause::TargetReset => (1011, "target reset the connection"),
             Cause::SendTimeout(Side::Client) => (1011, "client timed out"),
             Cause::SendTimeout(Side::Target) => (1011, "target timed out"),

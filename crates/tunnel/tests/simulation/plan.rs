@@ -91,6 +91,7 @@ fn outside(random: &mut Random) -> Option<(u64, Outside)> {
         0..=3 => Outside::Fail(Cause::Internal),
         4..=6 => Outside::Fail(Cause::Shutdown),
         7..=13 => Outside::ShutDownAfter(random.below(10_000) as Msec),
+        14..=16 => Outside::Fail(Cause::Admin("lunch")),
         _ => return None,
     };
     Some((turn as u64, outside))

@@ -13,6 +13,7 @@ pub(crate) mod ssl;
 pub(crate) mod ssl;
 pub(crate) mod token;
 pub(crate) mod tunnel;
+pub(crate) mod zone;
 
 use nginx_sys::ngx_str_t;
 use websockify_tunnel::{Limits, Msec};
@@ -23,6 +24,7 @@ use access::AccessConf;
 use lifetime::LifetimeConf;
 use token::TokenConf;
 use tunnel::TunnelConf;
+use zone::Shown;
 
 /// The port of VNC's first display, for targets that name none.
 pub(crate) const DEFAULT_PORT: u16 = 5900;
@@ -46,6 +48,10 @@ pub(crate) struct LocConf {
     pub(crate) token: TokenConf,
     pub(crate) lifetime: LifetimeConf,
     pub(crate) tunnel: TunnelConf,
+    /// `websockify_status`
+    pub(crate) shown: Shown,
+    /// `websockify_status_name`, by its number among those of the http block
+    pub(crate) status_name: Option<usize>,
     /// `websockify_test_panic`
     #[cfg(feature = "test-faults")]
     pub(crate) panic_at: nginx_sys::ngx_str_t,
@@ -60,6 +66,8 @@ impl LocConf {
             token: TokenConf::unset(),
             lifetime: LifetimeConf::unset(),
             tunnel: TunnelConf::unset(),
+            shown: Shown::Nothing,
+            status_name: None,
             #[cfg(feature = "test-faults")]
             panic_at: nginx_sys::ngx_str_t::empty(),
         }
@@ -73,6 +81,7 @@ impl LocConf {
         self.lifetime.merge(&outer.lifetime);
         self.merge_tls(outer, conf)?;
         self.tunnel.merge(&outer.tunnel);
+        self.status_name = self.status_name.or(outer.status_name);
         self.token.merge(&outer.token, conf)?;
         self.warn_of_open_target(conf);
         Ok(())
@@ -107,6 +116,11 @@ impl LocConf {
             self.pass = Some(pass);
             self.upstream.set_group(group);
         }
+    }
+
+    /// The number of the name that sessions are counted by.
+    pub(crate) fn status_name(&self) -> usize {
+        self.status_name.unwrap_or(0)
     }
 
     /// The limits of a tunnel, which has these times of its own.

@@ -1,7 +1,10 @@
 //! From a target's name to a connection: the resolver first, where there is a name, then nginx's upstream.
 
 use nginx_sys::ngx_int_t;
+use websockify_status::{Event, Refusal, Unconnected};
 
+use crate::conf::main::MainConf;
+use crate::nginx::conf::main::main;
 use crate::nginx::log::Printable;
 use crate::nginx::request::Request;
 use crate::nginx::resolver::{self, Address, Answer, NotStarted};
@@ -24,7 +27,7 @@ fn resolve(request: Request, session: &Session, address: &Address) {
         Ok(()) => {}
         Err(NotStarted::NoResolver) => {
             request.log().error(format_args!("no resolver defined to resolve \"{host}\""));
-            request.finalize(502);
+            fail(request, session);
         }
         Err(NotStarted::OutOfMemory) => request.finalize(500),
     }
@@ -37,14 +40,24 @@ pub(crate) fn resolved(request: Request, session: &Session, answer: Answer<'_>) 
         Answer::Failed(name, words) => {
             let name = Printable(name);
             request.log().error(format_args!("target \"{name}\" could not be resolved: {words}"));
-            request.finalize(502);
+            fail(request, session);
         }
     }
+}
+
+fn fail(request: Request, session: &Session) {
+    count(request, session, Event::Unconnected(Unconnected::Failed));
+    request.finalize(502);
+}
+
+fn count(request: Request, session: &Session, event: Event) {
+    main::<MainConf>(request).zone.books.count(session.conf.status_name(), event);
 }
 
 fn connect(request: Request, session: &Session, target: Target) {
     session.set_target(target);
     if let Err(status) = upstream::connect(request, &session.conf.upstream, session) {
+        count(request, session, Event::Refused(Refusal::Target, status));
         request.finalize(status as ngx_int_t);
     }
 }

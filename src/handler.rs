@@ -2,11 +2,14 @@
 
 use nginx_sys::ngx_int_t;
 use websockify_policy::Peer;
+use websockify_status::{Event, Refusal};
 
+use crate::conf::main::MainConf;
 use crate::conf::LocConf;
 use crate::connect;
 use crate::fault;
 use crate::handshake;
+use crate::nginx::conf::main::main;
 use crate::nginx::conf::{location, ContentHandler};
 use crate::nginx::quit::Watched;
 use crate::nginx::rc;
@@ -35,15 +38,22 @@ fn begin(request: Request) -> Result<(), u16> {
     }
     let conf = location::<LocConf>(request);
     fault::place(conf, "handler");
-    let accepted = handshake::check(request, conf)?;
-    token::check(request, conf)?;
-    let lifetime = Lifetime::of(request, conf)?;
-    let session = request.pool().keep_to_find(Session::new(conf, accepted, lifetime)).ok_or(500_u16)?;
+    let refused = |by: Refusal| move |status: u16| count(request, conf, by, status);
+    let accepted = handshake::check(request, conf).map_err(refused(Refusal::Handshake))?;
+    token::check(request, conf).map_err(refused(Refusal::Token))?;
+    let lifetime = Lifetime::of(request, conf).map_err(refused(Refusal::Right))?;
+    let session = request.pool().keep_to_find(Session::new(conf, accepted, lifetime));
+    let session = session.ok_or(500_u16).map_err(refused(Refusal::Internal))?;
     request.flush_variables();
-    let choice = target::choose(request, session)?;
+    let choice = target::choose(request, session).map_err(refused(Refusal::Target))?;
     request.hold();
     connect::start(request, session, choice);
     Ok(())
+}
+
+fn count(request: Request, conf: &LocConf, by: Refusal, status: u16) -> u16 {
+    main::<MainConf>(request).zone.books.count(conf.status_name(), Event::Refused(by, status));
+    status
 }
 
 impl Asker for Session {
@@ -89,9 +99,9 @@ impl Tenant for Session {
         tunnel::quit(self, request, upstream);
     }
 
-    fn on_release(&self, request: Request, upstream: Upstream) {
+    fn on_release(&self, request: Request, upstream: Upstream, status: ngx_int_t) {
         fault::place(self.conf, "release");
-        tunnel::release(self, request, upstream);
+        tunnel::release(self, request, upstream, status);
     }
 
     fn on_panic(&self, request: Request, upstream: Upstream) {

@@ -3,6 +3,7 @@
 //! request -> handshake -> target -> connect -> tunnel -> close -> log; [`handler`] tells the whole trip.
 #![deny(unsafe_code)]
 
+mod books;
 mod conf;
 mod connect;
 mod fault;
@@ -13,6 +14,7 @@ mod module;
 #[allow(unsafe_code, reason = "the one floor that speaks nginx's C")]
 mod nginx;
 mod session;
+mod status;
 mod target;
 mod token;
 mod tunnel;

@@ -2,14 +2,15 @@
 
 use nginx_sys::{
     ngx_command_t, ngx_cycle_t, ngx_http_module_t, ngx_int_t, ngx_module_t, ngx_uint_t, NGX_CONF_TAKE1,
-    NGX_HTTP_MODULE,
+    NGX_HTTP_LOC_CONF, NGX_HTTP_MODULE,
 };
 
 use crate::conf::main::MainConf;
-use crate::conf::{access, connect, lifetime, ssl, token, tunnel, LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{access, connect, lifetime, ssl, token, tunnel, zone, LocConf, Pass, DEFAULT_PORT};
 use crate::handler::Handler;
+use crate::nginx::bell::listen;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
-use crate::nginx::conf::main::{create_main, init_main, main_of, Main};
+use crate::nginx::conf::main::{create_main, init_main, main_of, worker_processes, Main};
 use crate::nginx::conf::{
     create_location, handle_content, merge_location, parse_directive, Answer, Conf, ConfError, Directive,
     Location,
@@ -17,8 +18,9 @@ use crate::nginx::conf::{
 use crate::nginx::guard::install_panic_hook;
 use crate::nginx::log::Log;
 use crate::nginx::variable::add_variables;
-use crate::nginx::{buffers, rc, tokens};
+use crate::nginx::{buffers, is_worker, rc, tokens};
 use crate::session::Session;
+use crate::status::Status;
 use crate::variables::SessionVariables;
 
 /// The directives, by the files that have their subjects.
@@ -30,13 +32,21 @@ const TABLES: &[&[ngx_command_t]] = &[
     ssl::COMMANDS,
     token::COMMANDS,
     tunnel::COMMANDS,
+    zone::COMMANDS,
     TEST_COMMANDS,
 ];
 
 static mut DIRECTIVES: [ngx_command_t; count(TABLES)] = join(TABLES);
 
-const COMMANDS: &[ngx_command_t] =
-    &[command_at(LOCATION | NGX_CONF_TAKE1, c"websockify_pass", parse_directive::<WebsockifyPass>, 0)];
+const COMMANDS: &[ngx_command_t] = &[
+    command_at(LOCATION | NGX_CONF_TAKE1, c"websockify_pass", parse_directive::<WebsockifyPass>, 0),
+    command_at(
+        NGX_HTTP_LOC_CONF | NGX_CONF_TAKE1,
+        c"websockify_status",
+        parse_directive::<WebsockifyStatus>,
+        0,
+    ),
+];
 
 #[cfg(feature = "test-faults")]
 const TEST_COMMANDS: &[ngx_command_t] = &[crate::nginx::conf::command::command(
@@ -80,6 +90,7 @@ extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     unsafe {
         if let Some(main) = main_of::<MainConf>(cycle) {
             tokens::check_rights(cycle, &main.token_files);
+            main.zone.open_books(worker_processes(cycle));
         }
     }
     rc::OK
@@ -87,15 +98,24 @@ extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 
 extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     install_panic_hook();
-    // SAFETY: nginx passes the cycle that the process works for.
-    if let Some(main) = unsafe { main_of::<MainConf>(cycle) } {
-        tokens::begin(&main.token_files, Log::of_cycle());
+    // SAFETY: nginx passes the cycle that the process works for, which lives as long as that.
+    unsafe {
+        if let Some(main) = main_of::<MainConf>(cycle) {
+            tokens::begin(&main.token_files, Log::of_cycle());
+            if let Some(bell) = is_worker().then(|| main.zone.books.begin()).flatten() {
+                listen::<Status>(cycle, bell, main);
+            }
+        }
     }
     rc::OK
 }
 
-extern "C" fn exit_process(_cycle: *mut ngx_cycle_t) {
+extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
     tokens::end();
+    // SAFETY: nginx passes the cycle that the process has worked for.
+    if let Some(main) = unsafe { main_of::<MainConf>(cycle) } {
+        main.zone.books.end();
+    }
     buffers::clear();
 }
 
@@ -154,6 +174,19 @@ impl Directive for WebsockifyPass {
         });
         location.upstream.set_group(conf.chosen_by::<Session>()?);
         conf.set_handler(Some(handle_content::<Handler>));
+        Ok(())
+    }
+}
+
+/// `websockify_status on | sessions | control;`
+struct WebsockifyStatus;
+
+impl Directive for WebsockifyStatus {
+    type Location = LocConf;
+
+    fn parse(location: &mut LocConf, conf: Conf) -> Answer {
+        zone::parse_status(location, conf)?;
+        conf.set_handler(Some(handle_content::<Status>));
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Floor 1: all the unsafe. Small safe types over what nginx hands to a module.
 
 pub(crate) mod address;
+pub(crate) mod bell;
 pub(crate) mod buffers;
 pub(crate) mod conf;
 pub(crate) mod connection;
@@ -12,6 +13,7 @@ pub(crate) mod pool;
 pub(crate) mod quit;
 pub(crate) mod request;
 pub(crate) mod resolver;
+pub(crate) mod response;
 pub(crate) mod shared;
 pub(crate) mod shim;
 pub(crate) mod timer;

@@ -9,6 +9,7 @@ use nginx_sys::ngx_str_t;
 use websockify_protocol::handshake::Accepted;
 use websockify_tunnel::{End, Limits, Msec, Stats, Tunnel};
 
+use crate::books::Entry;
 use crate::conf::LocConf;
 use crate::nginx::quit::Watched;
 use crate::nginx::resolver::Lookup;
@@ -29,6 +30,7 @@ pub(crate) struct Session {
     pub(crate) watched: Watched,
     /// Borrowed for a turn of the tunnel, never across a call that may end the request.
     pub(crate) phase: RefCell<Phase>,
+    pub(crate) entry: Entry,
     address: Cell<ngx_str_t>,
     target: Cell<Option<Target>>,
 }
@@ -69,6 +71,7 @@ impl Session {
             attempts: Attempts::default(),
             watched: Watched::default(),
             phase: RefCell::new(Phase::Connecting),
+            entry: Entry::default(),
             address: Cell::new(ngx_str_t::empty()),
             target: Cell::new(None),
         }

@@ -4,11 +4,15 @@ mod ends;
 
 use std::ffi::CStr;
 
-use nginx_sys::ngx_int_t;
+use nginx_sys::{ngx_int_t, NGX_HTTP_BAD_GATEWAY, NGX_HTTP_CLIENT_CLOSED_REQUEST, NGX_HTTP_GATEWAY_TIME_OUT};
+use websockify_status::{Event, Record, Unconnected};
 use websockify_tunnel::{Cause, End, Ends, Side, Tunnel, Turn, Unlike};
 
+use crate::books::Books;
+use crate::conf::main::MainConf;
 use crate::handshake;
 use crate::nginx::buffers::RelayBuffers;
+use crate::nginx::conf::main::main;
 use crate::nginx::request::Request;
 use crate::nginx::upstream::{self, Upstream};
 use crate::nginx::{now, quit, rc};
@@ -44,6 +48,32 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
         }
     }
     session.phase.replace(Phase::Tunneling(tunnel));
+    let (books, target) = (books(request), session.address());
+    let token = session.conf.token.required().and_then(|(_, text)| text.evaluate(request));
+    let hash = token.and_then(|token| Some(books.table()?.hash(token.as_bytes())));
+    let record = Record {
+        id: session.id,
+        opened_at: now(),
+        client: request.client_name(),
+        target: target.as_bytes(),
+        token_hash: hash.unwrap_or(0),
+        name: session.conf.status_name(),
+    };
+    books.opened(&session.entry, request, &record);
+    drive(session, request, upstream);
+}
+
+fn books(request: Request) -> &'static Books {
+    &main::<MainConf>(request).zone.books
+}
+
+/// An administrator ends the session.
+pub(crate) fn end_by_order(session: &Session, request: Request, upstream: Upstream, reason: &str) {
+    let reason = if reason.is_empty() { None } else { request.pool().copy(reason.as_bytes()) };
+    let reason = reason.and_then(|it| std::str::from_utf8(it).ok()).unwrap_or("ended by an administrator");
+    if let Phase::Tunneling(tunnel) = &mut *session.phase.borrow_mut() {
+        tunnel.fail(Cause::Admin(reason));
+    }
     drive(session, request, upstream);
 }
 
@@ -117,6 +147,7 @@ fn turn(session: &Session, request: Request, upstream: Upstream) -> Option<Turn>
     let mut buffers = RelayBuffers { size: session.conf.tunnel.buffer_size };
     let mut ends = Ends { client: &mut client, target: &mut target, buffers: &mut buffers };
     let turn = tunnel.drive(now(), &session.limits(), &mut ends);
+    books(request).moved(&session.entry, session.conf.status_name(), tunnel);
     if let Turn::Ended(end) = turn {
         tunnel.release(&mut buffers);
         let outcome = Outcome::of(tunnel, end);
@@ -175,9 +206,9 @@ pub(crate) fn give_up(session: &Session, request: Request, upstream: Upstream) {
 
 /// The request ends: by `finish`, or because the worker closes its connections. The connections are there for the
 /// last time.
-pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
+pub(crate) fn release(session: &Session, request: Request, upstream: Upstream, status: ngx_int_t) {
     let end = match &*session.phase.borrow() {
-        Phase::Connecting => return,
+        Phase::Connecting => return count_unconnected(session, request, status),
         Phase::Tunneling(_) => None,
         Phase::Ended(outcome) => Some(outcome.end),
     };
@@ -185,6 +216,7 @@ pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
         quit::unwatch(request, session);
     }
     let end = end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown));
+    books(request).ended(&session.entry, session.conf.status_name(), end);
     // What was evaluated while the session ran is not what the access log shall say.
     request.flush_variables();
     match end.cause {
@@ -194,6 +226,16 @@ pub(crate) fn release(session: &Session, request: Request, upstream: Upstream) {
         Cause::ClientReset => {}
         _ => upstream.let_target_finish(),
     }
+}
+
+fn count_unconnected(session: &Session, request: Request, status: ngx_int_t) {
+    let cause = match u32::try_from(status) {
+        Ok(NGX_HTTP_BAD_GATEWAY) => Unconnected::Failed,
+        Ok(NGX_HTTP_GATEWAY_TIME_OUT) => Unconnected::TimedOut,
+        Ok(NGX_HTTP_CLIENT_CLOSED_REQUEST) => Unconnected::ClientLeft,
+        _ => Unconnected::Internal,
+    };
+    books(request).count(session.conf.status_name(), Event::Unconnected(cause));
 }
 
 /// Says why a session failed. nginx has logged what a connection's calls returned.
@@ -209,6 +251,7 @@ fn log(request: Request, end: End) {
         Cause::SendTimeout(Side::Client) => log.info(format_args!("client timed out: it took no data")),
         Cause::SendTimeout(Side::Target) => log.error(format_args!("target timed out: it took no data")),
         Cause::FirstBytes(unlike) => log.error(format_args!("target {}", shortcoming(unlike))),
+        Cause::Admin(_) => log.info(format_args!("session was ended by an administrator")),
         Cause::OutOfMemory => log.error(format_args!("no memory for a relay buffer")),
         Cause::ClientClose(_)
         | Cause::ClientEof

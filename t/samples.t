@@ -333,7 +333,7 @@ sub directives () {
 sub allowed ($scene, $name, $entry) {
     my %value = (
         CIDR => '10.0.0.0/8', address => '127.0.0.1:5900', size => '4k', time => '10s', number => '3', file => '/dev/null', text => '$arg_x',
-        path => 'off', name => 'x', command => 'x y', ciphers => 'HIGH',
+        path => 'off', name => 'desktops:64k', command => 'x y', ciphers => 'HIGH',
     );
     my $kind = kind_of($entry);
     my $line = "$name " . ($value{$kind} // $kind) . ';';

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::zone::ZoneConf;
 use crate::nginx::conf::{Answer, Conf};
 use crate::nginx::tokens::TokenFile;
 
@@ -9,15 +10,16 @@ use crate::nginx::tokens::TokenFile;
 pub(crate) struct MainConf {
     /// Those of `websockify_token_file`, each once.
     pub(crate) token_files: Vec<Rc<TokenFile>>,
+    pub(crate) zone: ZoneConf,
 }
 
 impl MainConf {
     pub(crate) fn new() -> Self {
-        Self { token_files: Vec::new() }
+        Self { token_files: Vec::new(), zone: ZoneConf::unset() }
     }
 
     /// Sets what no directive has set.
-    pub(crate) fn complete(&mut self, _conf: Conf) -> Answer {
-        Ok(())
+    pub(crate) fn complete(&mut self, conf: Conf) -> Answer {
+        self.zone.complete(conf)
     }
 }

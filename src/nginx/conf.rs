@@ -17,7 +17,8 @@ use nginx_sys::{
     ngx_http_compile_complex_value, ngx_http_compile_complex_value_t, ngx_http_complex_value_t,
     ngx_http_conf_ctx_t, ngx_http_core_loc_conf_t, ngx_http_core_module, ngx_http_handler_pt,
     ngx_http_request_t, ngx_http_script_variables_count, ngx_http_upstream_add, ngx_http_upstream_srv_conf_t,
-    ngx_int_t, ngx_module_t, ngx_msec_t, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_LOG_EMERG, NGX_LOG_WARN,
+    ngx_int_t, ngx_module_t, ngx_msec_t, ngx_parse_size, ngx_str_t, ngx_uint_t, ngx_url_t, NGX_LOG_EMERG,
+    NGX_LOG_WARN,
 };
 use ngx::log::{write_fmt, LOG_BUFFER_SIZE};
 
@@ -121,6 +122,22 @@ impl Conf {
             super::rc::OK => Ok(path),
             _ => Err(ConfError::Printed),
         }
+    }
+
+    /// The argument number `at` as a zone's name and its size in bytes; `None` if it is none.
+    pub(crate) fn zone_argument(self, at: usize) -> Option<(ngx_str_t, usize)> {
+        let text = self.argument(at);
+        let colon = text.as_bytes().iter().position(|&byte| byte == b':').filter(|&colon| colon > 0)?;
+        // SAFETY: the colon is in the text.
+        let (name, mut size) = unsafe {
+            (
+                ngx_str_t { len: colon, data: text.data },
+                ngx_str_t { len: text.len - colon - 1, data: text.data.add(colon + 1) },
+            )
+        };
+        // SAFETY: a part of the configuration's text.
+        let size = unsafe { ngx_parse_size(&mut size) };
+        Some((name, usize::try_from(size).ok()?))
     }
 
     /// Says why the configuration is refused, with the file and the line of the directive that is being read.

@@ -9,7 +9,8 @@ use nginx_sys::{
     ngx_http_core_module, ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
     ngx_http_request_t, ngx_http_run_posted_requests, ngx_http_send_header, ngx_http_send_special,
     ngx_http_test_reading, ngx_int_t, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
-    NGX_HTTP_FLUSH, NGX_HTTP_GET, NGX_HTTP_VERSION_10, NGX_HTTP_VERSION_11, NGX_HTTP_VERSION_20,
+    NGX_HTTP_FLUSH, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, NGX_HTTP_VERSION_10, NGX_HTTP_VERSION_11,
+    NGX_HTTP_VERSION_20,
 };
 use websockify_protocol::handshake::HttpVersion;
 
@@ -58,6 +59,38 @@ impl Request {
         unsafe {
             (*self.as_ptr()).main == self.as_ptr() && shim::wsk_request_is_post_action(self.as_ptr()) == 0
         }
+    }
+
+    /// The client's address as text, without a port.
+    pub(crate) fn client_name<'r>(self) -> &'r [u8] {
+        // SAFETY: the request is alive, and the text lives as long as its connection.
+        unsafe { (*self.connection().as_ptr()).addr_text.as_bytes() }
+    }
+
+    /// What follows the question mark in the request's line.
+    pub(crate) fn arguments<'r>(self) -> &'r [u8] {
+        // SAFETY: the request is alive, and the text lives as long.
+        unsafe { (*self.as_ptr()).args.as_bytes() }
+    }
+
+    /// The values of the request's headers of this name.
+    pub(crate) fn header_values<'r>(self, name: &'static str) -> impl Iterator<Item = &'r [u8]> {
+        self.headers().filter(|(key, _)| key.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    pub(crate) fn is_tls(self) -> bool {
+        // SAFETY: the request is alive by the promise of `new`.
+        unsafe { shim::wsk_request_is_tls(self.as_ptr()) != 0 }
+    }
+
+    pub(crate) fn is_post(self) -> bool {
+        // SAFETY: the request is alive by the promise of `new`.
+        unsafe { (*self.as_ptr()).method == NGX_HTTP_POST as ngx_uint_t }
+    }
+
+    pub(crate) fn is_get_or_head(self) -> bool {
+        // SAFETY: the request is alive by the promise of `new`.
+        unsafe { (*self.as_ptr()).method & (NGX_HTTP_GET | NGX_HTTP_HEAD) as ngx_uint_t != 0 }
     }
 
     pub(crate) fn is_get(self) -> bool {

@@ -13,11 +13,9 @@ use super::conf::{Conf, ConfError};
 use super::rc;
 
 /// A zone of shared memory: words, all 0 when the zone is made. A reload keeps a zone whose name and size stay.
-#[allow(dead_code, reason = "for what all workers share")]
 #[derive(Clone, Copy)]
 pub(crate) struct SharedMemory(NonNull<ngx_shm_zone_t>);
 
-#[allow(dead_code, reason = "for what all workers share")]
 impl SharedMemory {
     /// The zone `name` of `size` bytes, nginx's own part included, for the configuration that is being read.
     pub(crate) fn add(
@@ -51,7 +49,6 @@ impl SharedMemory {
     }
 }
 
-#[allow(dead_code, reason = "for what all workers share")]
 unsafe extern "C" fn init_zone(zone: *mut ngx_shm_zone_t, before: *mut c_void) -> ngx_int_t {
     // SAFETY: nginx passes a zone with a slab pool in it, and what the same zone's data was in the cycle before.
     unsafe {

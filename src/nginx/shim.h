@@ -12,6 +12,7 @@
 
 #if (NGX_LINUX)
 #include <linux/sockios.h>
+#include <sys/eventfd.h>
 #endif
 
 /* What the C compiler thinks of the structures whose fields Rust reads directly: checked against bindgen's idea. */
@@ -125,6 +126,152 @@ wsk_upstream_notify_header(ngx_http_upstream_t *u)
         u->peer.notify(&u->peer, u->peer.data, NGX_HTTP_UPSTREAM_NOTIFY_HEADER);
     }
 #endif
+}
+
+
+/* answers of our own */
+
+static inline unsigned
+wsk_request_is_tls(const ngx_http_request_t *r)
+{
+#if (NGX_HTTP_SSL)
+    return r->connection->ssl != NULL;
+#else
+    return 0;
+#endif
+}
+
+static inline ngx_int_t
+wsk_request_respond(ngx_http_request_t *r, ngx_uint_t status, u_char *type, size_t type_len, u_char *body, size_t len)
+{
+    ngx_int_t     rc;
+    ngx_buf_t    *b;
+    ngx_chain_t   out;
+
+    r->headers_out.status = status;
+    r->headers_out.content_length_n = len;
+    r->headers_out.content_type.data = type;
+    r->headers_out.content_type.len = type_len;
+    r->headers_out.content_type_len = type_len;
+
+    rc = ngx_http_send_header(r);
+
+    if (rc == NGX_ERROR || rc > NGX_OK || r->header_only) {
+        return rc;
+    }
+
+    b = ngx_calloc_buf(r->pool);
+    if (b == NULL) {
+        return NGX_ERROR;
+    }
+
+    b->start = b->pos = body;
+    b->end = b->last = body + len;
+    b->memory = (len > 0);
+    b->last_buf = (r == r->main);
+    b->last_in_chain = 1;
+
+    out.buf = b;
+    out.next = NULL;
+
+    return ngx_http_output_filter(r, &out);
+}
+
+/* The body that was read, in one piece; NULL where there is none, or it is in a file. */
+static inline u_char *
+wsk_request_body(ngx_http_request_t *r, size_t *len)
+{
+    u_char       *p, *start;
+    size_t        size = 0;
+    ngx_chain_t  *cl;
+
+    if (r->request_body == NULL || r->request_body->temp_file) {
+        return NULL;
+    }
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        if (cl->buf->in_file) {
+            return NULL;
+        }
+        size += cl->buf->last - cl->buf->pos;
+    }
+
+    start = p = ngx_pnalloc(r->pool, size + 1);
+    if (p == NULL) {
+        return NULL;
+    }
+
+    for (cl = r->request_body->bufs; cl; cl = cl->next) {
+        p = ngx_cpymem(p, cl->buf->pos, cl->buf->last - cl->buf->pos);
+    }
+
+    *len = size;
+
+    return start;
+}
+
+
+/* doorbells, by which one worker calls another */
+
+static inline int
+wsk_doorbell_open(void)
+{
+#if (NGX_LINUX)
+    return eventfd(0, EFD_NONBLOCK|EFD_CLOEXEC);
+#else
+    return -1;
+#endif
+}
+
+static inline void
+wsk_doorbell_close(int fd)
+{
+    (void) close(fd);
+}
+
+static inline ngx_int_t
+wsk_doorbell_ring(int fd)
+{
+    uint64_t  one = 1;
+
+    /* One that cannot ring louder has been rung, and not been heard yet. */
+    return write(fd, &one, sizeof(one)) == sizeof(one) || ngx_errno == NGX_EAGAIN ? NGX_OK : NGX_ERROR;
+}
+
+static inline void
+wsk_doorbell_hear(int fd)
+{
+    uint64_t  count;
+
+    if (read(fd, &count, sizeof(count)) == -1) {
+        return;
+    }
+}
+
+/* As ngx_add_channel_event() does it: such a connection is nobody's session, and may be open when a worker ends. */
+static inline ngx_int_t
+wsk_doorbell_listen(ngx_cycle_t *cycle, int fd, ngx_event_handler_pt handler, void *data)
+{
+    ngx_connection_t  *c;
+
+    c = ngx_get_connection(fd, cycle->log);
+    if (c == NULL) {
+        return NGX_ERROR;
+    }
+
+    c->data = data;
+    c->read->log = cycle->log;
+    c->write->log = cycle->log;
+    c->read->channel = 1;
+    c->write->channel = 1;
+    c->read->handler = handler;
+
+    if (ngx_add_event(c->read, NGX_READ_EVENT, 0) == NGX_ERROR) {
+        ngx_free_connection(c);
+        return NGX_ERROR;
+    }
+
+    return NGX_OK;
 }
 
 

@@ -28,7 +28,7 @@ use super::guard::guard;
 use super::linger;
 use super::peer::{self, Choice};
 use super::quit::Watched;
-use super::request::Request;
+use super::request::{run_posted_requests, Request};
 use super::timer::Timer;
 use super::{rc, shim};
 use introduction::Introduction;
@@ -59,8 +59,9 @@ pub(crate) trait Tenant: Sized + 'static {
     /// was. May end the request.
     fn on_quit(&self, request: Request, upstream: Upstream);
 
-    /// The request ends, and the connection with it: the last time to use it.
-    fn on_release(&self, request: Request, upstream: Upstream);
+    /// The request ends, and the connection with it: the last time to use it. `status` is nginx's, for a target that was
+    /// not connected.
+    fn on_release(&self, request: Request, upstream: Upstream, status: ngx_int_t);
 
     /// A method of the tenant's has panicked. Should end the request.
     fn on_panic(&self, request: Request, upstream: Upstream);
@@ -463,7 +464,10 @@ unsafe extern "C" fn on_client_event<T: Tenant>(request: *mut ngx_http_request_t
 }
 
 /// Calls a method that may end the request; a panic in it ends the request, and nothing but the request.
-pub(super) fn call_tenant<T: Tenant>(request: *mut ngx_http_request_t, method: fn(&T, Request, Upstream)) {
+pub(super) fn call_tenant<T: Tenant>(
+    request: *mut ngx_http_request_t,
+    method: impl FnOnce(&T, Request, Upstream),
+) {
     // SAFETY: nginx passes a living request to the callbacks that call this.
     let request = unsafe { Request::new(request) };
     // SAFETY: as above.
@@ -475,14 +479,22 @@ pub(super) fn call_tenant<T: Tenant>(request: *mut ngx_http_request_t, method: f
     }
 }
 
-unsafe extern "C" fn finalize_request<T: Tenant>(request: *mut ngx_http_request_t, _status: ngx_int_t) {
+/// Calls a method of a tenant out of turn: not in an event of its request's, which it may end.
+pub(crate) fn visit<T: Tenant>(request: Request, method: impl FnOnce(&T, Request, Upstream)) {
+    let client = request.connection();
+    request.set_log_request();
+    call_tenant::<T>(request.as_ptr(), method);
+    run_posted_requests(client);
+}
+
+unsafe extern "C" fn finalize_request<T: Tenant>(request: *mut ngx_http_request_t, status: ngx_int_t) {
     guard(|| {
         // SAFETY: nginx passes the living request, which may have lost its module contexts, not its upstream.
         let request = unsafe { Request::new(request) };
         // SAFETY: as above.
         if let Some((tenant, upstream)) = unsafe { tenant_of::<T>(request) } {
             tenant.attempts().forget();
-            tenant.on_release(request, upstream);
+            tenant.on_release(request, upstream, status);
         }
     });
 }

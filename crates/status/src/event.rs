@@ -48,6 +48,8 @@ pub enum Refusal {
     Origin,
     /// The token.
     Token,
+    /// The right to a session: over, or not to be read.
+    Right,
     /// The target: none, not to be read, or not permitted.
     Target,
     /// A fault of our own, or no memory.
@@ -102,7 +104,7 @@ const ENDINGS: [&str; 17] = [
     "internal",
     "lost",
 ];
-const REFUSALS: [&str; 5] = ["handshake", "origin", "token", "target", "internal"];
+const REFUSALS: [&str; 6] = ["handshake", "origin", "token", "right", "target", "internal"];
 const UNCONNECTEDS: [&str; 4] = ["failed", "timeout", "client_left", "internal"];
 
 /// A client may choose among 2,000 codes of its own: these are counted by the thousand.

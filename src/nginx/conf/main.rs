@@ -4,8 +4,8 @@ use std::ffi::{c_char, c_void};
 use std::ptr;
 
 use nginx_sys::{
-    ngx_command_t, ngx_conf_t, ngx_cycle_t, ngx_http_conf_ctx_t, ngx_http_module, ngx_module_t,
-    NGX_HTTP_MAIN_CONF_OFFSET,
+    ngx_command_t, ngx_conf_t, ngx_core_conf_t, ngx_core_module, ngx_cycle_t, ngx_http_conf_ctx_t,
+    ngx_http_module, ngx_module_t, NGX_HTTP_MAIN_CONF_OFFSET,
 };
 
 use super::{to_nginx, Answer, Conf};
@@ -24,7 +24,6 @@ pub(crate) trait Main: Sized + 'static {
 }
 
 /// A directive of the http block alone; its entry in the table is made by [`at_http`].
-#[allow(dead_code, reason = "for what all workers share")]
 pub(crate) trait MainDirective {
     type Main: Main;
 
@@ -32,7 +31,6 @@ pub(crate) trait MainDirective {
 }
 
 /// The entry of a directive whose parser is `parse_main_directive`.
-#[allow(dead_code, reason = "for what all workers share")]
 pub(crate) const fn at_http(command: ngx_command_t) -> ngx_command_t {
     ngx_command_t { conf: NGX_HTTP_MAIN_CONF_OFFSET, ..command }
 }
@@ -50,7 +48,6 @@ impl Conf {
 }
 
 /// The http block of a request's cycle, as the module sees it.
-#[allow(dead_code, reason = "for what all workers share")]
 pub(crate) fn main<'c, M: Main>(request: Request) -> &'c M {
     // SAFETY: `create_main` made the module's structure, and the request holds on to its configuration.
     unsafe { &*(*(*request.as_ptr()).main_conf.add((*M::module()).ctx_index)).cast::<M>() }
@@ -70,6 +67,20 @@ pub(crate) unsafe fn main_of<'c, M: Main>(cycle: *mut ngx_cycle_t) -> Option<&'c
     }
 }
 
+/// How many workers a cycle has.
+///
+/// # Safety
+///
+/// As for [`main_of`].
+pub(crate) unsafe fn worker_processes(cycle: *mut ngx_cycle_t) -> usize {
+    // SAFETY: nginx made the core module's structure, which is of this type.
+    unsafe {
+        let index = (*ptr::addr_of!(ngx_core_module)).index;
+        let core = (*(*cycle).conf_ctx.add(index)).cast::<ngx_core_conf_t>();
+        core.as_ref().map_or(1, |core| usize::try_from(core.worker_processes).unwrap_or(1))
+    }
+}
+
 pub(crate) unsafe extern "C" fn create_main<M: Main>(cf: *mut ngx_conf_t) -> *mut c_void {
     // SAFETY: nginx passes the configuration that is being read.
     let conf = unsafe { Conf::new(cf) };
@@ -82,7 +93,6 @@ pub(crate) unsafe extern "C" fn init_main<M: Main>(cf: *mut ngx_conf_t, main: *m
     to_nginx(main.init(conf))
 }
 
-#[allow(dead_code, reason = "for what all workers share")]
 pub(crate) unsafe extern "C" fn parse_main_directive<D: MainDirective>(
     cf: *mut ngx_conf_t,
     _command: *mut ngx_command_t,

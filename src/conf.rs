@@ -4,6 +4,7 @@
 
 pub(crate) mod access;
 pub(crate) mod connect;
+pub(crate) mod errors;
 pub(crate) mod lifetime;
 pub(crate) mod main;
 #[cfg(ngx_feature = "http_ssl")]
@@ -18,9 +19,10 @@ pub(crate) mod zone;
 use nginx_sys::ngx_str_t;
 use websockify_tunnel::{Limits, Msec};
 
-use crate::nginx::conf::{Answer, ComplexValue, Conf, Place, UpstreamConf};
+use crate::nginx::conf::{merge, Answer, ComplexValue, Conf, Place, UpstreamConf};
 use crate::nginx::upstream::Group;
 use access::AccessConf;
+use errors::{ErrorMode, HTTP, UNSET};
 use lifetime::LifetimeConf;
 use token::TokenConf;
 use tunnel::TunnelConf;
@@ -48,6 +50,8 @@ pub(crate) struct LocConf {
     pub(crate) token: TokenConf,
     pub(crate) lifetime: LifetimeConf,
     pub(crate) tunnel: TunnelConf,
+    /// `websockify_error_mode`
+    pub(crate) error_mode: ErrorMode,
     /// `websockify_status`
     pub(crate) shown: Shown,
     /// `websockify_status_name`, by its number among those of the http block
@@ -66,6 +70,7 @@ impl LocConf {
             token: TokenConf::unset(),
             lifetime: LifetimeConf::unset(),
             tunnel: TunnelConf::unset(),
+            error_mode: UNSET,
             shown: Shown::Nothing,
             status_name: None,
             #[cfg(feature = "test-faults")]
@@ -81,6 +86,7 @@ impl LocConf {
         self.lifetime.merge(&outer.lifetime);
         self.merge_tls(outer, conf)?;
         self.tunnel.merge(&outer.tunnel);
+        merge(&mut self.error_mode, outer.error_mode, UNSET, HTTP);
         self.status_name = self.status_name.or(outer.status_name);
         self.token.merge(&outer.token, conf)?;
         self.warn_of_open_target(conf);

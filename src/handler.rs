@@ -39,7 +39,10 @@ fn begin(request: Request) -> Result<(), u16> {
     let conf = location::<LocConf>(request);
     fault::place(conf, "handler");
     let refused = |by: Refusal| move |status: u16| count(request, conf, by, status);
-    let accepted = handshake::check(request, conf).map_err(refused(Refusal::Handshake))?;
+    let accepted = handshake::check(request, conf).map_err(|status| match status {
+        403 => refused(Refusal::Origin)(status),
+        _ => refused(Refusal::Handshake)(status),
+    })?;
     token::check(request, conf).map_err(refused(Refusal::Token))?;
     let lifetime = Lifetime::of(request, conf).map_err(refused(Refusal::Right))?;
     let session = request.pool().keep_to_find(Session::new(conf, accepted, lifetime));

@@ -1,6 +1,7 @@
 //! The opening handshake: nginx has parsed the request, [`websockify_protocol::handshake`] judges it.
 
 use websockify_protocol::handshake::{self, Accepted, Refusal, Terms};
+use websockify_protocol::origin::Origins;
 use websockify_protocol::subprotocol::Subprotocols;
 
 use crate::conf::LocConf;
@@ -16,13 +17,7 @@ const SHOWN: usize = 256;
 ///
 /// The status to answer with. Its headers are set, and the cause is logged.
 pub(crate) fn check<'r>(request: Request, conf: &LocConf) -> Result<Accepted<'r>, u16> {
-    let terms = Terms {
-        origins: conf.access.origins(),
-        secure: request.connection().is_tls(),
-        subprotocols: &Subprotocols::DEFAULT,
-    };
-    let judged = handshake::validate(request.is_get(), request.http_version(), request.headers(), &terms);
-    let refusal = match judged {
+    let refusal = match judge(request, conf.access.origins()) {
         Ok(accepted) if !request.has_body() => return Ok(accepted),
         Ok(_) => {
             request.log().info(format_args!("client sent opening handshake with a body"));
@@ -51,10 +46,25 @@ fn log(request: Request, refusal: Refusal) {
     log.info(format_args!("client sent {refusal}: \"{}\", no WebSocket", Printable(origin)));
 }
 
+/// Looks at a request as an opening handshake that may come from these `origins`, and leaves it as it is.
+///
+/// # Errors
+///
+/// Why it is none.
+pub(crate) fn judge<'r>(request: Request, origins: &Origins) -> Result<Accepted<'r>, Refusal> {
+    let terms =
+        Terms { origins, secure: request.connection().is_tls(), subprotocols: &Subprotocols::DEFAULT };
+    handshake::validate(request.is_get(), request.http_version(), request.headers(), &terms)
+}
+
 /// Sends the 101 that accepts the handshake (RFC 6455 section 4.2.2). nginx adds `Connection: upgrade` itself.
 pub(crate) fn accept(request: Request, accepted: &Accepted<'_>) -> bool {
+    add_headers(request, accepted) && request.send_switching_protocols()
+}
+
+/// Adds the headers of a 101 that accepts the handshake.
+pub(crate) fn add_headers(request: Request, accepted: &Accepted<'_>) -> bool {
     request.add_header("Upgrade", b"websocket")
         && request.add_header("Sec-WebSocket-Accept", &accepted.accept)
         && accepted.subprotocol.is_none_or(|name| request.add_header("Sec-WebSocket-Protocol", name))
-        && request.send_switching_protocols()
 }

@@ -6,6 +6,7 @@
 mod books;
 mod conf;
 mod connect;
+mod errors;
 mod fault;
 mod handler;
 mod handshake;

@@ -1,12 +1,13 @@
 //! The module's table for nginx: its directives and its callbacks. Adding a directive begins here.
 
 use nginx_sys::{
-    ngx_command_t, ngx_cycle_t, ngx_http_module_t, ngx_int_t, ngx_module_t, ngx_uint_t, NGX_CONF_TAKE1,
-    NGX_HTTP_LOC_CONF, NGX_HTTP_MODULE,
+    ngx_command_t, ngx_conf_t, ngx_cycle_t, ngx_http_module_t, ngx_int_t, ngx_module_t, ngx_uint_t,
+    NGX_CONF_TAKE1, NGX_HTTP_LOC_CONF, NGX_HTTP_MODULE,
 };
 
 use crate::conf::main::MainConf;
-use crate::conf::{access, connect, lifetime, ssl, token, tunnel, zone, LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{access, connect, errors, lifetime, ssl, token, tunnel, zone, LocConf, Pass, DEFAULT_PORT};
+use crate::errors::Errors;
 use crate::handler::Handler;
 use crate::nginx::bell::listen;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
@@ -15,8 +16,10 @@ use crate::nginx::conf::{
     create_location, handle_content, merge_location, parse_directive, Answer, Conf, ConfError, Directive,
     Location,
 };
+use crate::nginx::filter::install;
 use crate::nginx::guard::install_panic_hook;
 use crate::nginx::log::Log;
+use crate::nginx::phase::look_at_requests;
 use crate::nginx::variable::add_variables;
 use crate::nginx::{buffers, is_worker, rc, tokens};
 use crate::session::Session;
@@ -28,6 +31,7 @@ const TABLES: &[&[ngx_command_t]] = &[
     COMMANDS,
     access::COMMANDS,
     connect::COMMANDS,
+    errors::COMMANDS,
     lifetime::COMMANDS,
     ssl::COMMANDS,
     token::COMMANDS,
@@ -59,7 +63,7 @@ const TEST_COMMANDS: &[ngx_command_t] = &[];
 
 static CONTEXT: ngx_http_module_t = ngx_http_module_t {
     preconfiguration: Some(add_variables::<SessionVariables>),
-    postconfiguration: None,
+    postconfiguration: Some(after_configuration),
     create_main_conf: Some(create_main::<MainConf>),
     init_main_conf: Some(init_main::<MainConf>),
     create_srv_conf: None,
@@ -84,6 +88,18 @@ pub static mut ngx_http_websockify_module: ngx_module_t = ngx_module_t {
 
 #[cfg(feature = "export-modules")]
 ngx::ngx_modules!(ngx_http_websockify_module);
+
+unsafe extern "C" fn after_configuration(cf: *mut ngx_conf_t) -> ngx_int_t {
+    // SAFETY: nginx passes the configuration that has been read.
+    unsafe {
+        install::<Errors>(cf);
+        if look_at_requests::<Errors>(cf) {
+            rc::OK
+        } else {
+            rc::ERROR
+        }
+    }
+}
 
 extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     // SAFETY: nginx passes the cycle whose configuration has been read.

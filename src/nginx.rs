@@ -5,10 +5,12 @@ pub(crate) mod bell;
 pub(crate) mod buffers;
 pub(crate) mod conf;
 pub(crate) mod connection;
+pub(crate) mod filter;
 pub(crate) mod guard;
 pub(crate) mod linger;
 pub(crate) mod log;
 mod peer;
+pub(crate) mod phase;
 pub(crate) mod pool;
 pub(crate) mod quit;
 pub(crate) mod request;
@@ -31,6 +33,7 @@ pub(crate) mod rc {
     pub(crate) const ERROR: ngx_int_t = nginx_sys::NGX_ERROR as ngx_int_t;
     pub(crate) const AGAIN: ngx_int_t = nginx_sys::NGX_AGAIN as ngx_int_t;
     pub(crate) const BUSY: ngx_int_t = nginx_sys::NGX_BUSY as ngx_int_t;
+    pub(crate) const DECLINED: ngx_int_t = nginx_sys::NGX_DECLINED as ngx_int_t;
     pub(crate) const DONE: ngx_int_t = nginx_sys::NGX_DONE as ngx_int_t;
 }
 

@@ -1,6 +1,9 @@
 //! What `log_format` and the like can say of a session. Documented in docs/variables.md.
 
+use websockify_protocol::close::CloseCode;
+
 use crate::conf::LocConf;
+use crate::errors;
 use crate::nginx::conf::location;
 use crate::nginx::request::Request;
 use crate::nginx::variable::{Value, Variable, Variables};
@@ -31,10 +34,7 @@ impl Variables for SessionVariables {
             evaluate: |r| Some(Value::Number(session(r)?.stats()?.frames_sent)),
         },
         Variable { name: "websockify_rtt", evaluate: |r| Some(Value::Seconds(session(r)?.round_trip()?)) },
-        Variable {
-            name: "websockify_close_code",
-            evaluate: |r| Some(Value::Number(session(r)?.end()?.close_code().into())),
-        },
+        Variable { name: "websockify_close_code", evaluate: close_code },
         Variable {
             name: "websockify_close_by",
             evaluate: |r| Some(Value::Word(session(r)?.end()?.cause.closed_by().name())),
@@ -45,6 +45,13 @@ impl Variables for SessionVariables {
 /// The request's session, from the moment its handshake was found valid.
 fn session<'r>(request: Request) -> Option<&'r Session> {
     request.pool().find()
+}
+
+fn close_code(request: Request) -> Option<Value> {
+    // A handshake that was turned is the last thing of its request.
+    let turned = errors::close_code(request).map(CloseCode::as_u16);
+    let code = turned.or_else(|| Some(session(request)?.end()?.close_code()))?;
+    Some(Value::Number(code.into()))
 }
 
 fn target(request: Request) -> Option<Value> {

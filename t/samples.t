@@ -374,7 +374,7 @@ sub default_of ($name) {
     return lc "$name $1;" if $source =~ /^const DEFAULT_\U$field\E: &C?[sS]tr = c?"(.*)";/m;
     return "$name off;" if $field eq 'first_bytes' && $source =~ /self\.first_bytes\.as_ref\(\)\?\.as_ref\(\)/;
     return "$name any;" if $field eq 'origin' && $source =~ /unwrap_or\(&Origins::Any\)/;
-    return "$name off;" if ($value // '') eq 'OFF';
+    return "$name \L$value;" if ($value // '') =~ /\A(?:OFF|HTTP)\z/;
     if (!defined $value) {
         my $tables = join '', $source =~ /const DEFAULTS: (?:Upstream|Tls)Defaults = \w+ \{\n(.*?)^\};/msg;
         ($value) = $tables =~ /^ +$field: (.+),$/m or return undef;

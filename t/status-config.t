@@ -13,6 +13,8 @@ __DATA__
 websockify_zone desktops:1m;
 --- config
 websockify_status_name all;
+websockify_error_mode close;
+location = /e { websockify_pass 127.0.0.1:5901; websockify_error_mode http; }
 location = /a { websockify_status on; }
 location = /b { websockify_status sessions; }
 location = /c { websockify_status control; }
@@ -96,3 +98,18 @@ join '', map { "location /$_ { websockify_status_name $_; } location /again/$_ {
 --- config eval
 join '', map { "location /$_ { websockify_status_name $_; }\n" } 1 .. 32
 --- emerg: more than 31 status names
+
+=== TEST 17: websockify_error_mode of something else
+--- config
+websockify_error_mode html;
+--- emerg: "websockify_error_mode" directive invalid value
+
+=== TEST 18: websockify_error_mode twice
+--- config
+websockify_error_mode http; websockify_error_mode close;
+--- emerg: "websockify_error_mode" directive is duplicate
+
+=== TEST 19: websockify_error_mode without a value
+--- config
+websockify_error_mode;
+--- emerg: invalid number of arguments in "websockify_error_mode" directive

@@ -209,6 +209,24 @@ impl Request {
         true
     }
 
+    /// Whether the request has an `Upgrade` header.
+    pub(crate) fn has_upgrade(self) -> bool {
+        // SAFETY: the request is alive by the promise of `new`.
+        unsafe { !(*self.as_ptr()).headers_in.upgrade.is_null() }
+    }
+
+    /// Whether the request has been answered with an error already, whose page is looked for.
+    pub(crate) fn has_failed(self) -> bool {
+        // SAFETY: the request is alive by the promise of `new`.
+        unsafe { shim::wsk_request_has_failed(self.as_ptr()) != 0 }
+    }
+
+    /// Takes the headers away that the response would have.
+    pub(crate) fn drop_headers(self) {
+        // SAFETY: the request is alive by the promise of `new`.
+        unsafe { shim::wsk_request_drop_headers(self.as_ptr()) };
+    }
+
     /// Reads and drops a body, so that what follows it on the connection is a request again.
     pub(crate) fn discard_body(self) {
         // SAFETY: the request is alive by the promise of `new`. What fails here fails again in the response.

@@ -38,6 +38,11 @@ impl CloseCode {
     /// 4401 (of our own, after HTTP's 401): the right to the session has ended.
     pub const UNAUTHORIZED: Self = Self(4401);
 
+    /// 4403: the client may not, as by HTTP's 403.
+    pub const FORBIDDEN: Self = Self(4403);
+    /// 4404: there is no such thing, as by HTTP's 404.
+    pub const NOT_FOUND: Self = Self(4404);
+
     /// The code `code`, or `None` where [`may_be_received`] denies it a place in a frame.
     #[must_use]
     pub const fn new(code: u16) -> Option<Self> {

@@ -26,6 +26,14 @@ const VERSION: &str = env!("CARGO_PKG_VERSION");
 const JSON: &str = "application/json";
 const METRICS: &str = "text/plain; version=0.0.4; charset=utf-8";
 
+const PAGE: &str = include_str!("status/page.html");
+const STYLE: &str = include_str!("status/page.css");
+const SCRIPT: &str = include_str!("status/page.js");
+/// The page is what its three files say, and shows nobody else's.
+const POLICY: &[u8] =
+    b"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; \
+    base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /// Answers the requests of a location with `websockify_status`.
 pub(crate) struct Status;
 
@@ -47,14 +55,23 @@ fn answer(request: Request) -> Result<ngx_int_t, u16> {
         return if request.add_header("Allow", b"GET, HEAD, POST") { Err(405) } else { Err(500) };
     }
     request.discard_body();
+    let wanted = Format::wanted(request);
+    if let Some((kind, text)) = wanted.file() {
+        return if add_headers(request) && request.add_header("Content-Security-Policy", POLICY) {
+            Ok(request.respond_with(200, kind, text.as_bytes()))
+        } else {
+            Err(500)
+        };
+    }
     let books = &main::<MainConf>(request).zone.books;
     books.bury_dead();
     let table = books.table().ok_or(503_u16)?;
-    let (kind, text) = match Format::wanted(request) {
-        Format::Sessions if location::<LocConf>(request).shown < Shown::Sessions => return Err(403),
-        Format::Sessions => (JSON, written(|out| write_sessions(out, table, now()))),
-        Format::Json => (JSON, written(|out| write_totals(out, &sums(table)?, VERSION))),
+    let shown = location::<LocConf>(request).shown;
+    let (kind, text) = match wanted {
+        Format::Sessions if shown < Shown::Sessions => return Err(403),
+        Format::Sessions => (JSON, written(|out| write_sessions(out, table, now(), shown == Shown::Control))),
         Format::Metrics => (METRICS, written(|out| write_metrics(out, &sums(table)?, VERSION))),
+        _ => (JSON, written(|out| write_totals(out, &sums(table)?, VERSION))),
     };
     respond(request, 200, kind, text.ok_or(500_u16)?)
 }
@@ -64,6 +81,9 @@ enum Format {
     Json,
     Metrics,
     Sessions,
+    Page,
+    Style,
+    Script,
 }
 
 impl Format {
@@ -72,9 +92,15 @@ impl Format {
         if field(arguments, "sessions").is_some() {
             return Self::Sessions;
         }
+        match field(arguments, "file").as_deref() {
+            Some(b"page.css") => return Self::Style,
+            Some(b"page.js") => return Self::Script,
+            _ => {}
+        }
         match field(arguments, "format").as_deref() {
             Some(b"prometheus") => return Self::Metrics,
             Some(b"json") => return Self::Json,
+            Some(b"html") => return Self::Page,
             _ => {}
         }
         let accepts = |kind: &str| {
@@ -82,10 +108,24 @@ impl Format {
                 value.to_ascii_lowercase().windows(kind.len()).any(|window| window == kind.as_bytes())
             })
         };
-        if !accepts("application/json") && (accepts("text/plain") || accepts("openmetrics")) {
+        if accepts("text/html") {
+            Self::Page
+        } else if !accepts("application/json") && (accepts("text/plain") || accepts("openmetrics")) {
             Self::Metrics
         } else {
             Self::Json
+        }
+    }
+}
+
+impl Format {
+    /// What is no figure: its type, and it.
+    fn file(&self) -> Option<(&'static str, &'static str)> {
+        match self {
+            Self::Page => Some(("text/html; charset=utf-8", PAGE)),
+            Self::Style => Some(("text/css", STYLE)),
+            Self::Script => Some(("text/javascript", SCRIPT)),
+            Self::Json | Self::Metrics | Self::Sessions => None,
         }
     }
 }
@@ -102,12 +142,17 @@ fn written(write: impl FnOnce(&mut Text) -> fmt::Result) -> Option<Vec<u8>> {
 }
 
 fn respond(request: Request, status: u16, kind: &'static str, text: Vec<u8>) -> Result<ngx_int_t, u16> {
-    if !request.add_header("Cache-Control", b"no-store")
-        || !request.add_header("X-Content-Type-Options", b"nosniff")
-    {
-        return Err(500);
+    if add_headers(request) {
+        Ok(request.respond(status, kind, text))
+    } else {
+        Err(500)
     }
-    Ok(request.respond(status, kind, text))
+}
+
+fn add_headers(request: Request) -> bool {
+    request.add_header("Cache-Control", b"no-store")
+        && request.add_header("X-Content-Type-Options", b"nosniff")
+        && request.add_header("Referrer-Policy", b"no-referrer")
 }
 
 fn begin_control(request: Request) -> Result<ngx_int_t, u16> {

@@ -77,13 +77,14 @@ fn write_events(out: &mut impl Write, sum: &Sum, title: &str, kind: u64, code: O
     out.write_str("],")
 }
 
-/// Writes the live sessions as a JSON object; `now` is on the clock of [`Record`](crate::Record).
+/// Writes the live sessions as a JSON object; `now` is on the clock of [`Record`](crate::Record), and `control` says
+/// whether the reader may end them.
 ///
 /// # Errors
 ///
 /// When `out` has no room.
-pub fn write_sessions(out: &mut impl Write, table: Table<'_>, now: u64) -> Result {
-    out.write_str("{\"sessions\":[")?;
+pub fn write_sessions(out: &mut impl Write, table: Table<'_>, now: u64, control: bool) -> Result {
+    write!(out, "{{\"control\":{control},\"sessions\":[")?;
     let mut written = 0;
     for chunk in Chunks::of(table).filter(|chunk| chunk.slot().is_some()) {
         for session in (0..RECORDS).filter_map(|at| chunk.read(at)) {

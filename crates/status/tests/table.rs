@@ -39,7 +39,7 @@ fn metrics(table: Table<'_>) -> String {
 
 fn sessions(table: Table<'_>, now: u64) -> String {
     let mut text = Text::default();
-    write_sessions(&mut text, table, now).expect("memory");
+    write_sessions(&mut text, table, now, false).expect("memory");
     String::from_utf8(text.into_bytes()).expect("UTF-8")
 }
 
@@ -167,9 +167,9 @@ fn sessions_are_listed_with_what_is_known_of_them() {
     let expected = "{\"id\":\"0000000000000abc\",\"name\":\"desk\\\"top\",\"client\":\"192.0.2.1\",\
         \"target\":\"10.0.0.5:5900\",\"age\":2.250,\"idle\":1.750,\"bytes_received\":12,\"bytes_sent\":34,\
         \"round_trip\":0.007}";
-    assert_eq!(sessions(table, 3250), format!("{{\"sessions\":[\n{expected}]}}\n"));
+    assert_eq!(sessions(table, 3250), format!("{{\"control\":false,\"sessions\":[\n{expected}]}}\n"));
     shelf.take(place);
-    assert_eq!(sessions(table, 3250), "{\"sessions\":[]}\n");
+    assert_eq!(sessions(table, 3250), "{\"control\":false,\"sessions\":[]}\n");
 }
 
 #[test]

@@ -19,8 +19,9 @@ const algorithms = {
 
 async function check(r) {
     try {
-        const found = await target(r.variables.jwt || '');
-        r.headersOut['X-Target'] = found;
+        const claims = await verified(r.variables.jwt || '');
+        r.headersOut['X-Target'] = target(claims);
+        r.headersOut['X-Until'] = claims.exp === undefined ? '12h' : `@${claims.exp}`;
         r.return(204);
     } catch (e) {
         // The client learns nothing of it. The token is not logged.
@@ -29,7 +30,7 @@ async function check(r) {
     }
 }
 
-async function target(token) {
+async function verified(token) {
     const parts = token.split('.');
     if (parts.length != 3) {
         throw new Error('no JWT');
@@ -44,14 +45,14 @@ async function target(token) {
     const signature = Buffer.from(parts[2], 'base64url');
     const signed = Buffer.from(`${parts[0]}.${parts[1]}`);
     const imported = await algorithm.imported(key.key);
-    const verified = await crypto.subtle.verify(algorithm.verified, imported, signature, signed);
-    if (!verified) {
+    const right = await crypto.subtle.verify(algorithm.verified, imported, signature, signed);
+    if (!right) {
         throw new Error('wrong signature');
     }
-    return good(json(parts[1]));
+    return json(parts[1]);
 }
 
-function good(claims) {
+function target(claims) {
     const now = Date.now() / 1000;
     if (claims.exp !== undefined && !(claims.exp > now)) {
         throw new Error('it has expired');

@@ -101,6 +101,9 @@ sub jwt ($t) {
     is(good(hs256(claims($one))), 'one', 'HS256');
     is(good(portal(claims($two))), 'two', 'ES256');
     is(good(hs256(claims($one, exp => time + 30, nbf => time - 1))), 'one', 'exp and nbf');
+    my $short = $t->client('/websockify?token=' . hs256(claims($one, exp => time + 4)), port => $t->port('P8080_PORT'));
+    $short->expect('binary "one"');
+    $short->expect('close 4401 "right expired"');
     is(bad(hs256(claims($one, exp => time - 1))), 403, 'it has expired');
     is(bad(hs256(claims($one, exp => 'never'))), 403, 'an exp that is no time');
     is(bad(hs256(claims($one, nbf => time + 30))), 403, 'not good yet');

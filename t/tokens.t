@@ -324,3 +324,42 @@ desk1: %%one%%
 --- error_code: 426
 --- target_connections
 one: 0
+
+=== TEST 16: a browser can be told by a Close
+--- files
+>>> tokens
+desk1: %%one%%
+--- config
+location /websockify {
+    websockify_token_file tokens;
+    websockify_error_mode close;
+    websockify_pass $websockify_target;
+}
+--- request: GET /websockify?token=desk2
+--- dialogue
+client gets close 4403 qr/./
+client sees end
+--- target_connections
+one: 0
+
+=== TEST 17: in an `if` of the location, and behind an error_page
+--- files
+>>> tokens
+desk1: %%one%%
+--- config
+location /if {
+    websockify_token_file tokens;
+    if ($arg_token) { websockify_pass $websockify_target; }
+    websockify_pass %%two%%;
+}
+location /error {
+    error_page 403 =200 /refused;
+    websockify_token_file tokens;
+    websockify_pass $websockify_target;
+}
+location = /refused { return 200 "no entry\n"; }
+--- steps
+is greeting($t, 'desk1', '/if'), 'one', 'in an if';
+is status_of($t, 'desk2', '/if'), 403, 'and not';
+is greeting($t, 'desk1', '/error'), 'one', 'a good token';
+is status_of($t, 'desk2', '/error'), 200, 'and an error_page for a bad one';

@@ -77,6 +77,7 @@ impl Tenant for Session {
     }
 
     fn may_connect(&self, request: Request, peer: Peer<'_>, name: &[u8]) -> bool {
+        fault::place(self.conf, "may_connect");
         target::may_connect(request, self, peer, name)
     }
 

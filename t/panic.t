@@ -17,6 +17,7 @@ defaults(
         location /handler      { websockify_pass %%vnc%%; websockify_test_panic handler; }
         location /resolved     { websockify_pass $name:%%vnc_port%%; websockify_test_panic resolved; }
         location /choose_peers { websockify_pass %%vnc%%; websockify_test_panic choose_peers; }
+        location /may_connect  { websockify_pass %%vnc%%; websockify_test_panic may_connect; }
         location /connected    { websockify_pass %%vnc%%; websockify_test_panic connected; }
         location /event        { websockify_pass %%vnc%%; websockify_test_panic event; }
         location /release      { websockify_pass %%vnc%%; websockify_test_panic release; }
@@ -122,3 +123,11 @@ my $alerts = () = $t->nginx->error_log =~ /panicked/g;
 is $alerts, 1, 'said once';
 --- error_log
 websockify panicked over token file
+
+=== TEST 8: where rules are asked about an address: 500, and nobody is connected to
+--- steps
+beside_another($t, sub { is answer($t, '/may_connect'), 500, 'status' });
+--- error_log
+qr/\[alert\] .*panicked at .*on demand: may_connect/s
+--- target_connections
+vnc: 1

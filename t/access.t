@@ -7,14 +7,6 @@ use WebsockifyTest;
 defaults(targets => qq(one: sends "one", swallows\ntwo: sends "two", swallows));
 run_tests;
 
-sub status_of ($t, $path) {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path"));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
-}
-
 sub port ($t, $target = 'one') { $t->targets->port($target) }
 
 __DATA__
@@ -47,10 +39,10 @@ websockify_allow 127.0.0.0/8;
 websockify_deny  all;
 location /websockify { websockify_pass $arg_to; }
 --- steps
-is status_of($t, '/websockify?to=127.0.0.1:' . port($t)), 101, 'allowed';
-is status_of($t, '/websockify?to=127.0.0.1:' . port($t, 'two')), 403, 'denied first';
-is status_of($t, '/websockify?to=10.0.0.1:22'), 403, 'denied last';
-is status_of($t, '/websockify?to=unix:/nowhere'), 403, 'a socket';
+is $t->status_of('/websockify?to=127.0.0.1:' . port($t)), 101, 'allowed';
+is $t->status_of('/websockify?to=127.0.0.1:' . port($t, 'two')), 403, 'denied first';
+is $t->status_of('/websockify?to=10.0.0.1:22'), 403, 'denied last';
+is $t->status_of('/websockify?to=unix:/nowhere'), 403, 'a socket';
 --- error_log eval
 [ qr/"127\.0\.0\.1:\d+" is refused by "websockify_deny"/, qr/"10\.0\.0\.1:22" is refused/, qr{"unix:/nowhere" is refused} ]
 --- target_connections
@@ -61,9 +53,9 @@ two: 0
 websockify_allow 127.0.0.1:%%one_port%%;
 location /websockify { websockify_pass $arg_to; }
 --- steps
-is status_of($t, '/websockify?to=127.0.0.1:' . port($t)), 101, 'allowed';
-is status_of($t, '/websockify?to=127.0.0.1:' . port($t, 'two')), 403, 'another port';
-is status_of($t, '/websockify?to=127.0.0.2:' . port($t)), 403, 'another address';
+is $t->status_of('/websockify?to=127.0.0.1:' . port($t)), 101, 'allowed';
+is $t->status_of('/websockify?to=127.0.0.1:' . port($t, 'two')), 403, 'another port';
+is $t->status_of('/websockify?to=127.0.0.2:' . port($t)), 403, 'another address';
 --- error_log eval
 [ map { qr{\[error\] .*"\Q$_\E:\d+" is refused: it matches no "websockify_allow" up to the last rule in \S+/nginx\.conf:\d+,} }
     '127.0.0.1', '127.0.0.2' ]
@@ -75,8 +67,8 @@ two: 0
 websockify_deny 127.0.0.1:%%two_port%%;
 location /websockify { websockify_pass $arg_to; }
 --- steps
-is status_of($t, '/websockify?to=127.0.0.1:' . port($t)), 101, 'not denied';
-is status_of($t, '/websockify?to=127.0.0.1:' . port($t, 'two')), 403, 'denied';
+is $t->status_of('/websockify?to=127.0.0.1:' . port($t)), 101, 'not denied';
+is $t->status_of('/websockify?to=127.0.0.1:' . port($t, 'two')), 403, 'denied';
 --- error_log
 is refused by
 
@@ -93,8 +85,8 @@ location /outer {
     location /outer/if { if ($arg_x) { websockify_pass %%two%%; } websockify_pass %%one%%; }
 }
 --- steps
-is status_of($t, "/$_"), 101, $_ for qw(own outer/inherits outer/if outer/if?x=1);
-is status_of($t, "/$_"), 403, $_ for qw(inherits outer/own);
+is $t->status_of("/$_"), 101, $_ for qw(own outer/inherits outer/if outer/if?x=1);
+is $t->status_of("/$_"), 403, $_ for qw(inherits outer/own);
 --- error_log
 is refused by
 
@@ -108,8 +100,8 @@ location /range { websockify_allow [::/64]:1024-65535; websockify_pass [::1]:$ar
 location /none  { websockify_allow ::/64; websockify_deny all; websockify_pass [::1]:$arg_port; }
 --- steps
 my ($one, $two) = (port($t), port($t, 'two'));
-is status_of($t, "/$_"), 101, $_ for "one?port=$one", "range?port=$one", "range?port=$two", "none?port=$two";
-is status_of($t, "/$_"), 403, $_ for "one?port=$two", "range?port=1023";
+is $t->status_of("/$_"), 101, $_ for "one?port=$one", "range?port=$one", "range?port=$two", "none?port=$two";
+is $t->status_of("/$_"), 403, $_ for "one?port=$two", "range?port=1023";
 --- error_log
 is refused
 
@@ -121,9 +113,9 @@ location /allowed { websockify_allow 127.0.0.0/8; websockify_pass $arg_to; }
 --- steps
 my $port = port($t);
 my @same = ("127.0.0.1:$port", "[::ffff:127.0.0.1]:$port", "[::ffff:7f00:1]:$port", "0.0.0.0:$port", "[::ffff:0.0.0.0]:$port");
-is status_of($t, "/denied?to=$_"),  403, "$_ is denied"  for @same, "[64:ff9b::7f00:1]:$port", "[::127.0.0.1]:$port";
-is status_of($t, "/allowed?to=$_"), 101, "$_ is allowed" for @same;
-is status_of($t, "/allowed?to=$_"), 403, "$_ is not"     for "[64:ff9b::7f00:1]:$port", "[::127.0.0.1]:$port", "[::1]:$port";
+is $t->status_of("/denied?to=$_"),  403, "$_ is denied"  for @same, "[64:ff9b::7f00:1]:$port", "[::127.0.0.1]:$port";
+is $t->status_of("/allowed?to=$_"), 101, "$_ is allowed" for @same;
+is $t->status_of("/allowed?to=$_"), 403, "$_ is not"     for "[64:ff9b::7f00:1]:$port", "[::127.0.0.1]:$port", "[::1]:$port";
 --- error_log
 is refused
 
@@ -138,10 +130,10 @@ location /none  { websockify_deny unix:; websockify_pass $arg_to; }
 --- steps
 my $socket = $t->targets->address('un');
 my $around = $socket =~ s{/([^/]+)\z}{/../@{[ (split m{/}, $socket)[-2] ]}/$1}r;
-is status_of($t, "/$_?to=$socket"), 101, $_ for qw(all below);
-is status_of($t, "/$_?to=$socket"), 403, $_ for qw(other none);
-is status_of($t, "/all?to=$around"), 101, 'a way around, where all are allowed';
-is status_of($t, "/below?to=$around"), 403, 'and where they are not';
+is $t->status_of("/$_?to=$socket"), 101, $_ for qw(all below);
+is $t->status_of("/$_?to=$socket"), 403, $_ for qw(other none);
+is $t->status_of("/all?to=$around"), 101, 'a way around, where all are allowed';
+is $t->status_of("/below?to=$around"), 403, 'and where they are not';
 --- error_log
 is refused
 
@@ -177,7 +169,7 @@ websockify_allow 10.0.0.0/8;
 location ~ ^/(?<group>\w+)$ { websockify_pass $group; }
 location = /static { websockify_pass several; }
 --- steps
-is status_of($t, "/$_"), 403, $_ for qw(several single least hash ip_hash random kept static);
+is $t->status_of("/$_"), 403, $_ for qw(several single least hash ip_hash random kept static);
 --- error_log
 is refused
 --- target_connections
@@ -218,7 +210,7 @@ websockify_deny 127.0.0.1:%%bad_port%%;
 location ~ ^/(?<group>\w+)$ { websockify_pass $group; }
 --- steps
 $t->client('/desktops')->expect('binary "one"') for 1 .. 6;
-is status_of($t, '/lost'), 502, 'a failure is one, also where no other server is allowed';
+is $t->status_of('/lost'), 502, 'a failure is one, also where no other server is allowed';
 --- error_log eval
 [ qr/connect\(\) failed/, qr/is refused by "websockify_deny"/, qr/no live upstreams/ ]
 --- target_connections
@@ -233,7 +225,7 @@ upstream desktops { zone desktops 64k; server %%one%% max_fails=1 fail_timeout=1
 location /refused { websockify_deny 127.0.0.0/8; websockify_pass desktops; }
 location /open { websockify_pass desktops; }
 --- steps
-is status_of($t, '/refused'), 403, 'refused' for 1 .. 3;
+is $t->status_of('/refused'), 403, 'refused' for 1 .. 3;
 $t->client('/open')->expect('binary "one"');
 pass 'up, and with room';
 --- error_log
@@ -271,7 +263,7 @@ websockify_allow 127.0.0.1;
 location /websockify { websockify_pass $arg_to:%%one_port%%; }
 --- steps
 $t->client('/websockify?to=mixed.test')->expect('binary "one"') for 1 .. 4;
-is status_of($t, '/websockify?to=refused.test'), 403, 'none is allowed';
+is $t->status_of('/websockify?to=refused.test'), 403, 'none is allowed';
 --- error_log eval
 [ qr/"127\.0\.0\.9:\d+" is refused/, qr/"127\.0\.0\.8:\d+" is refused/ ]
 --- no_error_log
@@ -288,7 +280,7 @@ location /websockify { websockify_pass rebinds.test$arg_x:%%one_port%%; }
 --- steps
 $t->client('/websockify?x=')->expect('binary "one"');
 is scalar $t->targets->questions, 1, 'it was asked for once, and what was answered is what was connected';
-WebsockifyTest::Util::await('the other answer', sub { status_of($t, '/websockify?x=') == 403 });
+WebsockifyTest::Util::await('the other answer', sub { $t->status_of('/websockify?x=') == 403 });
 pass 'which is refused';
 --- error_log
 qr/"127\.0\.0\.2:\d+" is refused/
@@ -302,11 +294,11 @@ metadata.test A 169.254.169.254
 resolver %%DNS%% ipv6=off;
 location /websockify { websockify_pass $arg_to; }
 --- steps
-is status_of($t, "/websockify?to=$_"), 403, $_ for qw(
+is $t->status_of("/websockify?to=$_"), 403, $_ for qw(
     169.254.169.254 169.254.0.1:80 [::ffff:169.254.169.254]:80 [::ffff:a9fe:a9fe]:80 [64:ff9b::a9fe:a9fe]:80
     [fe80::1]:80 [fd00:ec2::254]:80 metadata.test:80
 );
-is status_of($t, '/websockify?to=127.0.0.1:' . port($t)), 101, 'others it does';
+is $t->status_of('/websockify?to=127.0.0.1:' . port($t)), 101, 'others it does';
 --- error_log
 is refused: link-local and metadata addresses need a "websockify_allow"
 
@@ -319,7 +311,7 @@ location /static { websockify_pass [fe80::77]:9; }
 location /group  { websockify_pass $arg_to; }
 location /rule   { websockify_allow fe80::77; websockify_pass $arg_to; }
 --- steps
-is status_of($t, $_), 502, $_ for '/static', '/group?to=link', '/rule?to=[fe80::77]:9';
+is $t->status_of($_), 502, $_ for '/static', '/group?to=link', '/rule?to=[fe80::77]:9';
 --- error_log
 qr/connect\(\) to \[fe80::77\]:9 failed \(22: /
 --- no_error_log
@@ -345,7 +337,7 @@ location /http { proxy_pass http://kept; proxy_http_version 1.1; proxy_set_heade
 location /websockify { websockify_deny 127.0.0.1; websockify_pass kept; }
 --- steps
 is $t->get('/http')->{status}, 200, 'there is a connection';
-is status_of($t, '/websockify'), 403, 'refused';
+is $t->status_of('/websockify'), 403, 'refused';
 --- error_log
 is refused by
 --- target_connections

@@ -8,13 +8,8 @@ use WebsockifyTest::Proc;
 defaults(targets => "vnc: sends \"hello\", swallows\nsecret: sends \"secret\", swallows", log_level => 'info');
 run_tests;
 
-sub status_of ($t, $path, @headers) {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path", join "\n", @headers));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
-}
+# The status that answers a handshake with these headers changed.
+sub status ($t, $path, @headers) { $t->status_of($path, headers => join "\n", @headers) }
 
 sub port ($t, $target) { $t->targets->port($target) }
 
@@ -36,9 +31,9 @@ location /websockify {
 }
 --- steps
 my @alice = '+Cookie: session=alice';
-is status_of($t, '/websockify', @alice, "+Origin: $_"), 403, $_ for 'https://evil.example', 'null',
+is status($t, '/websockify', @alice, "+Origin: $_"), 403, $_ for 'https://evil.example', 'null',
     'https://desktop.example.evil.example', 'https://desktop.example:8443', 'http://desktop.example', 'https://evil.example/https://desktop.example';
-is status_of($t, '/websockify', @alice, '+Origin: https://desktop.example'), 101, 'her own page';
+is status($t, '/websockify', @alice, '+Origin: https://desktop.example'), 101, 'her own page';
 --- target_connections
 vnc: 1
 
@@ -83,7 +78,7 @@ for my $to (
     "127.0.0.1:${\($port + 65536)}", "127.0.0.1:-1", "localhost:$port",
 ) {
     my $at = $to =~ s/ /%20/gr =~ s/#/%23/gr;
-    like status_of($t, "/websockify?to=$at"), qr/\A(?:403|500|502)\z/, $to;
+    like status($t, "/websockify?to=$at"), qr/\A(?:403|500|502)\z/, $to;
 }
 --- error_log eval
 [ 'is refused', 'could not be resolved', 'of "websockify_pass"' ]
@@ -100,7 +95,7 @@ location /websockify {
 }
 --- steps
 my $up = '../../..' . $t->targets->address('secret') =~ s/\Aunix:|\.sock\z//gr;
-is status_of($t, "/websockify?desktop=$_"), 403, $_ for $up, './' . $up, '../vnc/' . $up, '//etc/x', '../vnc-secret/x';
+is status($t, "/websockify?desktop=$_"), 403, $_ for $up, './' . $up, '../vnc/' . $up, '//etc/x', '../vnc-secret/x';
 --- error_log
 is refused: it matches no "websockify_allow"
 --- target_connections
@@ -135,14 +130,14 @@ location ~ "(?s)^/for/(?<for>.*)$" { websockify_session_timeout $for; websockify
 --- steps
 my $evil = "x\x1b[31m\x08\x7f\xff\xe2\x80\xae";
 my $line = '%0a2026/11/28%2000:00:00%20[alert]%20forged%0d%1b[31m';
-is status_of($t, '/websockify', "+Origin: $evil"), 403, 'Origin';
-is status_of($t, '/websockify', "+Sec-WebSocket-Protocol: $evil"), 400, 'subprotocol';
-is status_of($t, '/websockify', "Sec-WebSocket-Key: $evil"), 400, 'key';
-is status_of($t, '/websockify', "Upgrade: $evil"), 426, 'Upgrade';
-is status_of($t, '/websockify', "+User-Agent: $evil", "+X-Forwarded-For: $evil", '-Connection'), 400, 'others';
-is status_of($t, "/to/127.0.0.9:1$line"), 500, 'the target';
-is status_of($t, "/to/unix:/$line"), 500, 'a path';
-is status_of($t, "/for/$line"), 500, 'a time';
+is status($t, '/websockify', "+Origin: $evil"), 403, 'Origin';
+is status($t, '/websockify', "+Sec-WebSocket-Protocol: $evil"), 400, 'subprotocol';
+is status($t, '/websockify', "Sec-WebSocket-Key: $evil"), 400, 'key';
+is status($t, '/websockify', "Upgrade: $evil"), 426, 'Upgrade';
+is status($t, '/websockify', "+User-Agent: $evil", "+X-Forwarded-For: $evil", '-Connection'), 400, 'others';
+is status($t, "/to/127.0.0.9:1$line"), 500, 'the target';
+is status($t, "/to/unix:/$line"), 500, 'a path';
+is status($t, "/for/$line"), 500, 'a time';
 my $client = $t->client;
 $client->expect('binary "hello"');
 $client->send(qq{close 1002 "bye\\n2026/11/28 00:00:00 [alert] forged \\x1b[31m"});
@@ -169,9 +164,9 @@ my $secret = '127.0.0.1:' . port($t, 'secret');
 my @claims = ('+X-Forwarded-For: 127.0.0.2', '+X-Real-IP: 127.0.0.2', '+Forwarded: for=127.0.0.2;proto=https;host=evil.example',
     '+X-Forwarded-Proto: https', '+X-Forwarded-Host: evil.example', "+X-Target: $secret", "+X-Desktop: $secret",
     "+Websockify-Target: $secret", '+X-Original-URL: /target', '+X-Accel-Redirect: /target');
-is status_of($t, '/websockify', @claims), 403, 'the address is the connection\'s';
-is status_of($t, '/origin', @claims, '+Origin: http://evil.example'), 403, 'the host is Host';
-is status_of($t, "/target?websockify_target=$secret", @claims), 101, 'the target is the map\'s';
+is status($t, '/websockify', @claims), 403, 'the address is the connection\'s';
+is status($t, '/origin', @claims, '+Origin: http://evil.example'), 403, 'the host is Host';
+is status($t, "/target?websockify_target=$secret", @claims), 101, 'the target is the map\'s';
 --- error_log
 access forbidden by rule
 --- target_connections
@@ -272,11 +267,11 @@ limit_conn_zone $binary_remote_addr zone=sessions:1m;
 location /websockify { limit_conn sessions 2; websockify_pass %%vnc%%; }
 --- steps
 my @clients = map { my $client = $t->client; $client->expect('binary "hello"'); $client } 1, 2;
-is status_of($t, '/websockify'), 503, 'a third';
+is status($t, '/websockify'), 503, 'a third';
 $clients[0]->send('close 1000');
 $clients[0]->expect('close 1000 ""');
 $clients[0]->saw_end;
-WebsockifyTest::Util::await('room again', sub { status_of($t, '/websockify') == 101 });
+WebsockifyTest::Util::await('room again', sub { status($t, '/websockify') == 101 });
 pass 'once one has ended';
 --- error_log
 limiting connections by zone "sessions"

@@ -8,14 +8,6 @@ use WebsockifyTest;
 defaults(targets => 'vnc: echoes');
 run_tests;
 
-sub status_of ($t, $path) {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path"));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
-}
-
 # A moment from now, as a token's `exp`.
 sub in_seconds ($seconds) { sprintf '%.3f', time + $seconds }
 
@@ -75,9 +67,9 @@ is $t->targets->report('vnc')->{connections}[0]{received}, 'in time', 'nothing e
 --- config
 location /websockify { websockify_pass %%vnc%%; websockify_session_timeout @$arg_exp; }
 --- steps
-is status_of($t, "/websockify?exp=$_"), 403, "<$_>" for 0, 1, '1767225600', '1767225600.5', time - 1, int(time);
-is status_of($t, '/websockify?exp=' . in_seconds(3600)), 101, 'an hour is left';
-is status_of($t, "/websockify?exp=$_"), 101, "<$_>" for '99999999999', '99999999999999999999999999999';
+is $t->status_of("/websockify?exp=$_"), 403, "<$_>" for 0, 1, '1767225600', '1767225600.5', time - 1, int(time);
+is $t->status_of('/websockify?exp=' . in_seconds(3600)), 101, 'an hour is left';
+is $t->status_of("/websockify?exp=$_"), 101, "<$_>" for '99999999999', '99999999999999999999999999999';
 --- error_log
 qr/\[info\] .*the right to the session has ended: the moment of "websockify_session_timeout" is past, client: /
 --- target_connections
@@ -90,12 +82,12 @@ location /moment  { websockify_pass %%vnc%%; websockify_session_timeout @$arg_x;
 location /idle    { websockify_pass %%vnc%%; websockify_idle_timeout $arg_x; }
 --- steps
 for my $bad ('', 'never', 'undefined', '-1', '-5s', '1.5', '1e9', '10x', '@', 'NaN', '@1h', '99999999999999999999') {
-    is status_of($t, "/session?x=$bad"), 500, "<$bad>";
-    is status_of($t, "/idle?x=$bad"), 500, "<$bad> idle";
+    is $t->status_of("/session?x=$bad"), 500, "<$bad>";
+    is $t->status_of("/idle?x=$bad"), 500, "<$bad> idle";
 }
-is status_of($t, "/moment?x=$_"), 500, "<\@$_>" for '', 'null', '-1', '1e9', '12h', '1.', '@1', '0x10';
-is status_of($t, '/idle?x=@99999999999'), 500, 'a moment of idleness';
-is status_of($t, '/session?x=1767225600'), 500, 'a moment without its sign, which would be 56 years';
+is $t->status_of("/moment?x=$_"), 500, "<\@$_>" for '', 'null', '-1', '1e9', '12h', '1.', '@1', '0x10';
+is $t->status_of('/idle?x=@99999999999'), 500, 'a moment of idleness';
+is $t->status_of('/session?x=1767225600'), 500, 'a moment without its sign, which would be 56 years';
 --- error_log eval
 [ qr/\[error\] .*the value "[^"]*" of "websockify_\w+_timeout" is no time, client: /,
   qr/the value "1767225600" of "websockify_session_timeout" is too long a time: a moment begins with "\@"/ ]
@@ -147,7 +139,7 @@ upstream late { server %%hole%%; server %%vnc%% backup; }
 --- config
 location /websockify { websockify_pass late; websockify_connect_timeout 700ms; websockify_session_timeout @$arg_exp; }
 --- steps
-is status_of($t, '/websockify?exp=' . in_seconds(0.4)), 403, 'too late';
+is $t->status_of('/websockify?exp=' . in_seconds(0.4)), 403, 'too late';
 --- error_log eval
 [ qr/timed out/, qr/the right to the session has ended/ ]
 

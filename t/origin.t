@@ -7,16 +7,10 @@ use WebsockifyTest;
 defaults(targets => 'vnc: sends "hello", swallows', log_level => 'info');
 run_tests;
 
-# The status of a handshake with these headers in place of its own.
-sub status_of ($t, $path, @headers) {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path", join "\n", @headers));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
-}
+# The status that answers a handshake with these headers changed.
+sub status ($t, $path, @headers) { $t->status_of($path, headers => join "\n", @headers) }
 
-sub from ($t, $origin, $path = '/websockify', @more) { status_of($t, $path, "+Origin: $origin", @more) }
+sub from ($t, $origin, $path = '/websockify', @more) { status($t, $path, "+Origin: $origin", @more) }
 
 __DATA__
 
@@ -27,8 +21,8 @@ location /any { websockify_origin any; websockify_pass %%vnc%%; }
 --- steps
 for my $path ('/websockify', '/any') {
     is from($t, $_, $path), 101, $_ for 'https://anything.example', 'null', 'nonsense';
-    is status_of($t, $path, '-Origin'), 101, 'none';
-    is status_of($t, $path, '+Origin: a', '+Origin: b'), 101, 'two';
+    is status($t, $path, '-Origin'), 101, 'none';
+    is status($t, $path, '+Origin: a', '+Origin: b'), 101, 'two';
 }
 
 === TEST 2: an Origin that is not listed: 403, no connection, and the log names it
@@ -56,9 +50,9 @@ is from($t, $_), 403, $_ for 'http://desktop.example', 'https://desktop.example:
     'https://desktop.example/', 'https://evil.example#https://desktop.example', 'https://desktop.example https://evil.example',
     'https://user@desktop.example', 'null', 'desktop.example', '', 'http://[2001:db8::1]', 'https://desktop.example:',
     "https://desktop\xe3\x80\x82example";
-is status_of($t, '/websockify', '+Origin: https://desktop.example', '+Origin: https://desktop.example'), 403, 'twice';
-is status_of($t, '/websockify', '+Origin: https://desktop.example', '+Origin: https://evil.example'), 403, 'two';
-is status_of($t, '/websockify', '-Origin'), 403, 'none';
+is status($t, '/websockify', '+Origin: https://desktop.example', '+Origin: https://desktop.example'), 403, 'twice';
+is status($t, '/websockify', '+Origin: https://desktop.example', '+Origin: https://evil.example'), 403, 'two';
+is status($t, '/websockify', '-Origin'), 403, 'none';
 --- error_log eval
 [ 'client sent no "Origin" header, no WebSocket', 'client sent more than one "Origin" header, no WebSocket' ]
 
@@ -67,7 +61,7 @@ is status_of($t, '/websockify', '-Origin'), 403, 'none';
 location /listed { websockify_origin none https://desktop.example; websockify_pass %%vnc%%; }
 location /alone { websockify_origin none; websockify_pass %%vnc%%; }
 --- steps
-is status_of($t, $_, '-Origin'), 101, $_ for '/listed', '/alone';
+is status($t, $_, '-Origin'), 101, $_ for '/listed', '/alone';
 is from($t, 'https://desktop.example', '/listed'), 101, 'a page';
 is from($t, 'https://desktop.example', '/alone'), 403, 'no page';
 is from($t, '', $_), 403, 'an empty one is not a missing one' for '/listed', '/alone';
@@ -92,7 +86,7 @@ is $at->('https://desktop.example', 'desktop.example'), 403, 'another scheme';
 is $at->('http://desktop.example:8080', 'desktop.example'), 403, 'another port';
 is $at->('http://desktop.example', 'desktop.example:8080'), 403, 'another port there';
 is $at->('http://evil.example', 'desktop.example'), 403, 'another host';
-is status_of($t, '/websockify', '-Origin'), 403, 'none';
+is status($t, '/websockify', '-Origin'), 403, 'none';
 
 === TEST 7: same over TLS is https
 --- tls
@@ -129,9 +123,9 @@ is from($t, 'https://inner.example', '/inherits'), 403, 'not inwards';
 location /websockify { websockify_origin https://desktop.example; websockify_pass %%vnc%%; }
 --- steps
 my @evil = ('+Origin: https://evil.example', '+Sec-WebSocket-Protocol: mqtt');
-is status_of($t, '/websockify', @evil, '-Sec-WebSocket-Key'), 400, 'no key';
-is status_of($t, '/websockify', @evil), 403, 'another page';
-is status_of($t, '/websockify', '+Origin: https://desktop.example', '+Sec-WebSocket-Protocol: mqtt'), 400, 'another subprotocol';
+is status($t, '/websockify', @evil, '-Sec-WebSocket-Key'), 400, 'no key';
+is status($t, '/websockify', @evil), 403, 'another page';
+is status($t, '/websockify', '+Origin: https://desktop.example', '+Sec-WebSocket-Protocol: mqtt'), 400, 'another subprotocol';
 
 === TEST 11: a page cannot write into the log
 --- config

@@ -12,14 +12,6 @@ run_tests;
 
 sub path ($t, $name, $target = 'vnc') { "/websockify?to=$name:" . $t->targets->port($target) }
 
-sub status_of ($t, $path) {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path"));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
-}
-
 __DATA__
 
 === TEST 1: a name with an A record
@@ -64,7 +56,7 @@ vnc: 3
 --- dns
 desk.test A 127.0.0.9, 127.0.0.8
 --- steps
-is status_of($t, path($t, 'desk.test')), 502, 'status';
+is $t->status_of(path($t, 'desk.test')), 502, 'status';
 --- error_log
 qr/connect\(\) failed .*127\.0\.0\.[89]/
 
@@ -77,7 +69,7 @@ mute.test    silent
 resolver %%DNS%%; resolver_timeout 300ms;
 location /websockify { websockify_pass $arg_name.test:%%vnc_port%%; }
 --- steps
-is status_of($t, "/websockify?name=$_"), 502, $_ for qw(gone broken refused mute);
+is $t->status_of("/websockify?name=$_"), 502, $_ for qw(gone broken refused mute);
 --- error_log eval
 [ map { qr/\[error\] (?=[^,]*\b$_\.test)[^,]*could not be resolved.*, client/ } qw(gone broken refused mute) ]
 --- target_connections
@@ -89,9 +81,9 @@ one: sends "one", swallows
 --- dns
 desk.test ttl 0 A 127.0.0.9
 --- steps
-is status_of($t, path($t, 'desk.test', 'one')), 502, 'nobody there';
+is $t->status_of(path($t, 'desk.test', 'one')), 502, 'nobody there';
 $t->targets->set_zone('desk.test ttl 0 A 127.0.0.1');
-WebsockifyTest::Util::await('the new answer', sub { status_of($t, path($t, 'desk.test', 'one')) == 101 });
+WebsockifyTest::Util::await('the new answer', sub { $t->status_of(path($t, 'desk.test', 'one')) == 101 });
 pass 'moved';
 --- error_log
 connect() failed

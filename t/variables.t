@@ -7,14 +7,6 @@ use WebsockifyTest;
 defaults(targets => qq(one: sends "one", swallows\ntwo: sends "two", swallows));
 run_tests;
 
-sub status_of ($t, $path) {
-    my $client = $t->connect;
-    $client->send_bytes($t->handshake("GET $path"));
-    my $status = $client->response->{status};
-    $client->close;
-    return $status;
-}
-
 __DATA__
 
 === TEST 1: set
@@ -107,8 +99,8 @@ vnc.test A 127.77.59.1
 resolver %%DNS%% ipv6=off;
 location /websockify { websockify_pass $arg_to; }
 --- steps
-is status_of($t, '/websockify?to=[::ffff:127.77.59.1]'), 502, 'an address';
-is status_of($t, '/websockify?to=vnc.test'), 502, 'a name';
+is $t->status_of('/websockify?to=[::ffff:127.77.59.1]'), 502, 'an address';
+is $t->status_of('/websockify?to=vnc.test'), 502, 'a name';
 --- error_log eval
 [ qr/connect\(\) failed .*\[::ffff:127\.77\.59\.1\]:5900/, qr/connect\(\) failed .*127\.77\.59\.1:5900/ ]
 
@@ -126,7 +118,7 @@ qr/\[error\] .*(?:empty|no host)/
 location /websockify { websockify_pass $arg_to; }
 --- steps
 for my $bad ('127.0.0.1:99999', '127.0.0.1:0', '127.0.0.1:vnc', '127.0.0.1:', ':5900', '[::1', '[::1]x', 'unix:', '127.0.0.1:59%2000') {
-    is status_of($t, "/websockify?to=$bad"), 500, $bad;
+    is $t->status_of("/websockify?to=$bad"), 500, $bad;
 }
 --- error_log eval
 [ qr/\[error\] .*(?:invalid|no) (?:port|host|path)/ ]

@@ -411,3 +411,35 @@ websockify_allow all;
 --- config
 location / { if ($arg_a) { websockify_deny all; } }
 --- emerg: "websockify_deny" directive is not allowed here
+
+=== TEST 34: what a token file names is held back by rules, and by nothing else
+--- files
+>>> tokens
+one: %%one%%
+two: %%two%%
+link: [fe80::77]:9
+--- config
+websockify_token_file tokens;
+location /rules { websockify_deny 127.0.0.1:%%two_port%%; websockify_pass $websockify_target; }
+location /free { websockify_pass $websockify_target; }
+location /other { websockify_allow all; websockify_pass $arg_to; }
+--- steps
+is $t->status('/rules?token=one'), 101, 'allowed';
+is $t->status('/rules?token=two'), 403, 'denied';
+is $t->status('/free?token=link'), 502, 'whoever writes the file may name the link';
+--- error_log eval
+[ 'is refused by "websockify_deny"', qr/connect\(\) to \[fe80::77\]:9 failed/ ]
+--- no_error_log
+may connect to any address
+
+=== TEST 35: a token does not make another variable's target safe
+--- files
+>>> tokens
+one: %%one%%
+--- config
+websockify_token_file tokens;
+location /other { websockify_pass $arg_to; }
+--- steps
+is $t->status('/other?token=one&to=[fe80::77]:9'), 403, 'guarded';
+--- error_log eval
+[ qr/\[warn\] .*may connect to any address/, 'link-local and metadata addresses need' ]

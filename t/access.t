@@ -424,9 +424,9 @@ location /rules { websockify_deny 127.0.0.1:%%two_port%%; websockify_pass $webso
 location /free { websockify_pass $websockify_target; }
 location /other { websockify_allow all; websockify_pass $arg_to; }
 --- steps
-is $t->status('/rules?token=one'), 101, 'allowed';
-is $t->status('/rules?token=two'), 403, 'denied';
-is $t->status('/free?token=link'), 502, 'whoever writes the file may name the link';
+is $t->status_of('/rules?token=one'), 101, 'allowed';
+is $t->status_of('/rules?token=two'), 403, 'denied';
+is $t->status_of('/free?token=link'), 502, 'whoever writes the file may name the link';
 --- error_log eval
 [ 'is refused by "websockify_deny"', qr/connect\(\) to \[fe80::77\]:9 failed/ ]
 --- no_error_log
@@ -440,6 +440,6 @@ one: %%one%%
 websockify_token_file tokens;
 location /other { websockify_pass $arg_to; }
 --- steps
-is $t->status('/other?token=one&to=[fe80::77]:9'), 403, 'guarded';
+is $t->status_of('/other?token=one&to=[fe80::77]:9'), 403, 'guarded';
 --- error_log eval
 [ qr/\[warn\] .*may connect to any address/, 'link-local and metadata addresses need' ]

@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 
-# A gateway of three machines: each an nginx in a network namespace of its own, behind nginx's stream proxy, with tokens
+# A gateway of three machines: each the nginx of deploy/kubernetes in a network namespace of its own, behind nginx's stream proxy, with tokens
 # in one Redis. Sessions are spread; one machine is drained and replaced while its clients come back through the others;
 # a token that is taken out of Redis counts nowhere; and the machines hold many idle sessions together.
 #
@@ -31,7 +31,7 @@ use WebsockifyTest::Util qw(await slurp);
 
 use constant { HUB => '10.77.0.1', BALANCER => 8000, MACHINES => 3, REDIS => 6379 };
 
-require_programs(qw(ip unshare redis-server redis-cli prlimit));
+require_programs(qw(ip unshare redis-server redis-cli prlimit curl));
 skip_or_die('only root can have network namespaces') if $>;
 plan skip_all => 'no lua or stream module for this nginx'
     if !modules_load(qw(ndk_http_module.so ngx_http_lua_module.so ngx_stream_module.so));
@@ -113,6 +113,7 @@ subtest "$idle_sessions idle sessions" => sub {
         note(sprintf 'machine %d: %d sessions, %.1f KiB each', $number, $count, $memory[ $number - 1 ] / $count);
     }
     is($sum, 4 * $each, 'all are there');
+    is(figure($_), $sessions[ $_ - 1 ], "machine $_ says so, to Prometheus") for 1 .. MACHINES;
     my @spent = map { processor($_) } @machines;
     my $since = Time::HiRes::time;
     ok(echoes(session(), 'among them'), 'a session among them');
@@ -149,53 +150,42 @@ sub network () {
 
 sub address ($number) { '10.77.0.' . (10 + $number) }
 
-# nginx with what is tested and lua; who may open a session is what Redis says at that moment.
+# The nginx of deploy/kubernetes, with the addresses, files and limits that it can have here.
 sub machine ($number) {
     my $directory = "$files/machine$number";
-    my $lua = <<~'END';
-        set $target "";
-        access_by_lua_block {
-            local redis = require("nginx.redis"):new()
-            redis:set_timeout(5000)
-            local ok, why = redis:connect("10.77.0.1", 6379)
-            if not ok then
-                ngx.log(ngx.ERR, "no redis: ", why)
-                return ngx.exit(ngx.HTTP_SERVICE_UNAVAILABLE)
-            end
-            local target = redis:get("token:" .. (ngx.var.arg_token or ""))
-            redis:set_keepalive(10000, 16)
-            if type(target) ~= "string" then
-                return ngx.exit(ngx.HTTP_FORBIDDEN)
-            end
-            ngx.var.target = target
-        }
-        END
-    return run_nginx("machine$number", [ 'ip', 'netns', 'exec', "machine$number" ], <<~"END");
-        ${\modules('ndk_http_module.so', 'ngx_http_lua_module.so')}
-        worker_shutdown_timeout 20s;
-        http {
-            access_log off;
-            ${\join ' ', map { "${_}_temp_path $directory/temp;" } qw(client_body proxy fastcgi uwsgi scgi)}
-            server {
-                listen 8080 backlog=4096;
-                location = /websockify {
-                    $lua
-                    websockify_pass \$target;
-                    websockify_ping_interval 0;
-                    websockify_read_timeout 1h;
-                    websockify_shutdown_close 2s;
-                }
-            }
-        }
-        END
+    my $text      = slurp("$FindBin::Bin/../deploy/kubernetes/nginx.conf");
+    $text =~ s{/tmp/}{$directory/}g;
+    my @here = (
+        'include /etc/nginx/modules-enabled/*.conf;' => modules(qw(ndk_http_module.so ngx_http_lua_module.so)) . ' user root; daemon off;',
+        'worker_processes 2;'                        => 'worker_processes 1;',
+        'worker_rlimit_nofile 65536;'                => 'worker_rlimit_nofile 20000;',
+        'worker_connections 30000;'                  => 'worker_connections 19000;',
+        '/dev/stderr'                                => "$directory/error.log",
+        '/dev/stdout'                                => "$directory/access.log",
+        'kube-dns.kube-system.svc.cluster.local'     => HUB,
+        'redis.websockify.svc.cluster.local'         => HUB,
+        # Sessions of the test are idle for longer than a client that answers no pings may be.
+        'websockify_shutdown_close 240s;' => 'websockify_shutdown_close 2s; websockify_ping_interval 0; websockify_read_timeout 1h;',
+    );
+    while (my ($from, $to) = splice @here, 0, 2) {
+        $text =~ s/\Q$from\E/$to/ or die "deploy/kubernetes/nginx.conf has no $from\n";
+    }
+    return run_nginx("machine$number", [ 'ip', 'netns', 'exec', "machine$number" ], $text);
 }
 
 # Sessions go to the machines in turn, and to the next where one does not listen. Port 8000 + N is machine N's alone.
 sub balancer () {
     my $servers = join ' ', map { 'server ' . address($_) . ':8080 max_fails=1 fail_timeout=1s;' } 1 .. MACHINES;
     my $alone = join ' ', map { 'server { listen ' . HUB . ':' . (BALANCER + $_) . '; proxy_pass ' . address($_) . ':8080; }' } 1 .. MACHINES;
-    return run_nginx('balancer', [], <<~"END", workers => 4);
+    return run_nginx('balancer', [], <<~"END");
         load_module /usr/lib/nginx/modules/ngx_stream_module.so;
+        user root;
+        worker_processes 4;
+        worker_rlimit_nofile 20000;
+        daemon off;
+        pid $files/balancer/nginx.pid;
+        error_log $files/balancer/error.log notice;
+        events { worker_connections 19000; }
         stream {
             upstream machines { zone machines 64k; $servers }
             server {
@@ -214,17 +204,15 @@ sub modules (@others) {
     return join ' ', map { "load_module $_;" } ($module || ()), map { "/usr/lib/nginx/modules/$_" } @others;
 }
 
-sub run_nginx ($name, $where, $text, %option) {
+sub run_nginx ($name, $where, $text) {
     my $directory = "$files/$name";
     mkdir $directory;
     unlink "$directory/nginx.pid", "$directory/error.log";
-    my $common = "user root; worker_processes @{[ $option{workers} // 1 ]}; worker_rlimit_nofile 20000; daemon off;"
-        . " pid $directory/nginx.pid; error_log $directory/error.log notice; events { worker_connections 19000; }\n";
     open my $file, '>', "$directory/nginx.conf" or die "open: $!";
-    print {$file} $text =~ s/^(?=(?:http|stream) \{)/$common/mr;
+    print {$file} $text;
     close $file;
     my $program = WebsockifyTest::Program->start($name,
-        [ @$where ? @$where : (), $nginx, '-e', "$directory/error.log", '-p', $directory, '-c', "$directory/nginx.conf" ]);
+        [ @$where, $nginx, '-e', "$directory/error.log", '-p', $directory, '-c', "$directory/nginx.conf" ]);
     $program->await_text("$name\'s log", sub { slurp("$directory/error.log") }, qr/(start worker process)/, 30);
     return $program;
 }
@@ -272,6 +260,12 @@ sub echoes ($client, $text) {
 sub redis (@command) {
     my ($status, $output) = WebsockifyTest::Program->run('redis-cli', [ 'redis-cli', '-h', HUB, '-p', REDIS, @command ]);
     die "redis-cli failed: $output\n" if $status;
+}
+
+# Its websockify_sessions_active, by which machines are added and taken away.
+sub figure ($number) {
+    my $said = `ip netns exec machine$number curl -s --max-time 10 'http://127.0.0.1:8081/metrics?format=prometheus'`;
+    return ($said =~ /^websockify_sessions_active\S* (\d+)$/m)[0];
 }
 
 # Connections that its machine has to the targets.

@@ -3,6 +3,7 @@
 use v5.36;
 use lib 't/lib';
 use WebsockifyTest;
+use WebsockifyTest::Util qw(unread unsent);
 
 defaults(
     targets => 'vnc: swallows',
@@ -376,3 +377,22 @@ client gets close 1002 qr/./
 --- no_error_log
 secret
 dGhlIHNhbXBsZSBub25jZQ==
+
+=== TEST 38: ping while the target takes nothing: those within the bytes already read are answered, in order
+Frames and pings in turn, until nginx reads no more. What of it has left the kernel, nginx has read.
+--- targets
+vnc (rcvbuf 4096): pauses, swallows
+--- config
+location /websockify { websockify_pass %%vnc%%; websockify_send_timeout 1h; }
+--- steps
+my $client = $t->client;
+my $pair   = sub ($n) { join '', WebsockifyTest::Frame::parse_frames("binary mask 00000000 pattern(10_000) & ping pack('N', $n)") };
+my $size   = length $pair->(0);
+my $stream = $client->stream;
+my $taken  = $stream->write_until_full(join('', map { $pair->($_) } 1 .. 3000), 1);
+cmp_ok $taken, '<', 3000 * $size, "the target is full: $taken bytes were taken";
+my ($here, $there) = $stream->_ports;
+my $read = int(($taken - unread($there, $here) - unsent($here, $there)) / $size);
+$stream->read_until('the pongs', sub ($in) { length $$in >= 6 * $read });
+is $stream->{in}, join('', map { "\x8a\x04" . pack 'N', $_ } 1 .. $read), "$read pongs";
+$t->targets->tell('vnc');

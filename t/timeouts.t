@@ -155,3 +155,20 @@ location /websockify { location /websockify/inner { websockify_pass %%hole%%; } 
 --- error_code: 504
 --- error_log
 timed out
+
+=== TEST 11: and so does the ping timeout: a client that is not read is neither pinged nor given up
+--- speed: 20
+--- targets
+vnc (rcvbuf 4096): pauses, swallows
+--- config
+location /websockify { websockify_pass %%vnc%%; websockify_send_timeout 1h; }
+--- steps
+my ($bytes) = WebsockifyTest::Frame::parse_frames('binary pattern(30_000_000)');
+my ($client, $taken) = full_session($t, $bytes);
+sleep 5;
+is length $client->stream->{in}, 0, 'nothing is said in 100 s';
+$t->targets->tell('vnc');
+$client->send_bytes(substr $bytes, $taken);
+$t->await('vnc', 'get everything', sub ($report) { $report->{connections}[0]{size} == 30_000_000 });
+$client->send('ping "x"');
+$client->expect('pong "x"');

@@ -16,10 +16,10 @@ pub(crate) mod token;
 pub(crate) mod tunnel;
 pub(crate) mod zone;
 
-use nginx_sys::ngx_str_t;
+use nginx_sys::{ngx_msec_t, ngx_str_t};
 use websockify_tunnel::{Limits, Msec};
 
-use crate::nginx::conf::{merge, Answer, ComplexValue, Conf, Place, UpstreamConf};
+use crate::nginx::conf::{merge, Answer, ComplexValue, Conf, Place, UpstreamConf, UNSET_MSEC};
 use crate::nginx::upstream::Group;
 use access::AccessConf;
 use errors::{ErrorMode, HTTP, UNSET};
@@ -52,6 +52,8 @@ pub(crate) struct LocConf {
     pub(crate) tunnel: TunnelConf,
     /// `websockify_error_mode`
     pub(crate) error_mode: ErrorMode,
+    /// `websockify_connect_retry`; 0 for never
+    pub(crate) connect_retry: ngx_msec_t,
     /// `websockify_status`
     pub(crate) shown: Shown,
     /// `websockify_status_name`, by its number among those of the http block
@@ -71,6 +73,7 @@ impl LocConf {
             lifetime: LifetimeConf::unset(),
             tunnel: TunnelConf::unset(),
             error_mode: UNSET,
+            connect_retry: UNSET_MSEC,
             shown: Shown::Nothing,
             status_name: None,
             #[cfg(feature = "test-faults")]
@@ -87,6 +90,7 @@ impl LocConf {
         self.merge_tls(outer, conf)?;
         self.tunnel.merge(&outer.tunnel);
         merge(&mut self.error_mode, outer.error_mode, UNSET, HTTP);
+        merge(&mut self.connect_retry, outer.connect_retry, UNSET_MSEC, 0);
         self.status_name = self.status_name.or(outer.status_name);
         self.token.merge(&outer.token, conf)?;
         self.warn_of_open_target(conf);

@@ -9,11 +9,19 @@ use crate::nginx::log::Printable;
 use crate::nginx::request::Request;
 use crate::nginx::resolver::{self, Address, Answer, NotStarted};
 use crate::nginx::upstream;
+use crate::nginx::{alarm, now};
 use crate::session::Session;
-use crate::target::{Choice, Target};
+use crate::target::{self, Choice, Target};
 
 /// Starts the way to the target of a held request, which answers itself from here on.
 pub(crate) fn start(request: Request, session: &Session, choice: Choice) {
+    if session.conf.connect_retry > 0 {
+        session.attempts.retry.set_until(now() + session.conf.connect_retry as u64);
+    }
+    go(request, session, choice);
+}
+
+fn go(request: Request, session: &Session, choice: Choice) {
     match choice {
         Choice::Known(target) => connect(request, session, target),
         Choice::Name(address) => resolve(request, session, &address),
@@ -40,8 +48,19 @@ pub(crate) fn resolved(request: Request, session: &Session, answer: Answer<'_>) 
         Answer::Failed(name, words) => {
             let name = Printable(name);
             request.log().error(format_args!("target \"{name}\" could not be resolved: {words}"));
-            fail(request, session);
+            match session.attempts.retry.next_pause() {
+                Some(pause) if alarm::set(request, session, pause) => {}
+                _ => fail(request, session),
+            }
         }
+    }
+}
+
+/// A name that was not found may be found now.
+pub(crate) fn try_again(request: Request, session: &Session) {
+    match target::choose(request, session) {
+        Ok(choice) => go(request, session, choice),
+        Err(status) => request.finalize(status as ngx_int_t),
     }
 }
 

@@ -17,6 +17,8 @@ use crate::nginx::request::Request;
 /// What is known of a request whose location, or one on the way to it, wants its errors turned.
 struct Note {
     wanted: Cell<bool>,
+    /// The target was waited for.
+    waited: Cell<bool>,
     turned: Cell<Option<CloseCode>>,
 }
 
@@ -27,13 +29,19 @@ impl Look for Errors {
         if !request.is_clients_own() || !request.has_upgrade() {
             return;
         }
-        let wanted = location::<LocConf>(request).error_mode == ErrorMode::Close;
+        let conf = location::<LocConf>(request);
+        let wanted = conf.error_mode == ErrorMode::Close;
         match request.pool().find::<Note>() {
             // An error's page may be anywhere; it is still the error of the location before.
             Some(note) if request.has_failed() => note.wanted.set(note.wanted.get() || wanted),
             Some(note) => note.wanted.set(wanted),
             None if wanted => {
-                request.pool().keep_to_find(Note { wanted: Cell::new(true), turned: Cell::new(None) });
+                let waited = Cell::new(conf.connect_retry > 0);
+                request.pool().keep_to_find(Note {
+                    wanted: Cell::new(true),
+                    waited,
+                    turned: Cell::new(None),
+                });
             }
             None => {}
         }
@@ -48,7 +56,7 @@ impl ErrorFilter for Errors {
         if note.turned.get().is_some() || !handshake::add_headers(request, &accepted) {
             return None;
         }
-        let (code, reason) = close_for(status);
+        let (code, reason) = close_for(status, note.waited.get());
         note.turned.set(Some(code));
         request.log().info(format_args!("handshake is answered with {code} in place of {status}"));
         let frame = ControlFrame::close(Some(code), reason);
@@ -68,8 +76,9 @@ pub(crate) fn close_code(request: Request) -> Option<CloseCode> {
     request.pool().find::<Note>()?.turned.get()
 }
 
-fn close_for(status: u16) -> (CloseCode, &'static str) {
+fn close_for(status: u16, waited: bool) -> (CloseCode, &'static str) {
     match status {
+        502 | 504 if waited => (CloseCode::TRY_AGAIN_LATER, "target is not there yet"),
         401 => (CloseCode::UNAUTHORIZED, "authorization required"),
         403 => (CloseCode::FORBIDDEN, "forbidden"),
         404 => (CloseCode::NOT_FOUND, "not found"),

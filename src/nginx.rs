@@ -1,6 +1,7 @@
 //! Floor 1: all the unsafe. Small safe types over what nginx hands to a module.
 
 pub(crate) mod address;
+pub(crate) mod alarm;
 pub(crate) mod bell;
 pub(crate) mod buffers;
 pub(crate) mod conf;

@@ -13,7 +13,7 @@ __DATA__
 websockify_zone desktops:1m;
 --- config
 websockify_status_name all;
-websockify_error_mode close;
+websockify_error_mode close; websockify_connect_retry 1m;
 location = /e { websockify_pass 127.0.0.1:5901; websockify_error_mode http; }
 location = /a { websockify_status on; }
 location = /b { websockify_status sessions; }
@@ -113,3 +113,13 @@ websockify_error_mode http; websockify_error_mode close;
 --- config
 websockify_error_mode;
 --- emerg: invalid number of arguments in "websockify_error_mode" directive
+
+=== TEST 20: websockify_connect_retry is no time
+--- config
+websockify_connect_retry forever;
+--- emerg: "websockify_connect_retry" directive invalid value
+
+=== TEST 21: websockify_connect_retry twice
+--- config
+websockify_connect_retry 1s; websockify_connect_retry 2s;
+--- emerg: "websockify_connect_retry" directive is duplicate

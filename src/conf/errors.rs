@@ -1,13 +1,17 @@
-//! The directive about how errors are told.
+//! The directives about what becomes of sessions that fail.
 
-use nginx_sys::ngx_command_t;
+use std::mem::offset_of;
+
+use nginx_sys::{ngx_command_t, ngx_conf_set_msec_slot};
 
 use super::LocConf;
 use crate::nginx::conf::command::command;
 use crate::nginx::conf::{parse_directive, Answer, Conf, ConfError, Directive};
 
-pub(crate) const COMMANDS: &[ngx_command_t] =
-    &[command(c"websockify_error_mode", parse_directive::<WebsockifyErrorMode>, 0)];
+pub(crate) const COMMANDS: &[ngx_command_t] = &[
+    command(c"websockify_error_mode", parse_directive::<WebsockifyErrorMode>, 0),
+    command(c"websockify_connect_retry", ngx_conf_set_msec_slot, offset_of!(LocConf, connect_retry)),
+];
 
 /// `websockify_error_mode`
 #[derive(Clone, Copy, PartialEq, Eq)]

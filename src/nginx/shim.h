@@ -117,6 +117,38 @@ wsk_upstream_set_ssl(ngx_http_upstream_t *u, unsigned ssl)
 #endif
 }
 
+/* As nginx does it once, before the first attempt. */
+static inline void
+wsk_upstream_limit_tries(ngx_http_upstream_t *u)
+{
+    if (u->conf->next_upstream_tries && u->peer.tries > u->conf->next_upstream_tries) {
+        u->peer.tries = u->conf->next_upstream_tries;
+    }
+}
+
+/* How many servers were tried for the request; the one of the present attempt is counted already. */
+static inline size_t
+wsk_request_count_states(const ngx_http_request_t *r)
+{
+    return r->upstream_states ? r->upstream_states->nelts : 0;
+}
+
+/* Of these only the first `before` are kept, and the present one. */
+static inline void
+wsk_request_forget_states(ngx_http_request_t *r, ngx_http_upstream_t *u, size_t before)
+{
+    ngx_http_upstream_state_t  *states;
+
+    if (r->upstream_states == NULL || before + 1 >= r->upstream_states->nelts) {
+        return;
+    }
+
+    states = r->upstream_states->elts;
+    states[before] = *u->state;
+    r->upstream_states->nelts = before + 1;
+    u->state = &states[before];
+}
+
 /* From nginx 1.31 on, a balancer may want to know that the target answered. */
 static inline void
 wsk_upstream_notify_header(ngx_http_upstream_t *u)

@@ -9,6 +9,7 @@
 //! has its reading put off until the tunnel stands.
 
 mod introduction;
+mod retry;
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
@@ -32,6 +33,7 @@ use super::request::{run_posted_requests, Request};
 use super::timer::Timer;
 use super::{rc, shim};
 use introduction::Introduction;
+use retry::Retry;
 use websockify_policy::Peer;
 
 /// What lives in an upstream from the choice of a server to the end. Its methods may end the request where they say
@@ -81,6 +83,7 @@ pub(crate) struct Attempts {
     #[cfg(ngx_feature = "http_ssl")]
     set_session: Cell<nginx_sys::ngx_event_set_peer_session_pt>,
     introduction: Introduction,
+    pub(crate) retry: Retry,
     /// Posted with each attempt.
     event: UnsafeCell<ngx_event_t>,
 }
@@ -95,6 +98,7 @@ impl Default for Attempts {
             #[cfg(ngx_feature = "http_ssl")]
             set_session: Cell::new(None),
             introduction: Introduction::default(),
+            retry: Retry::default(),
             // SAFETY: nginx itself makes its events all zero before it uses them.
             event: UnsafeCell::new(unsafe { std::mem::zeroed() }),
         }
@@ -286,19 +290,34 @@ unsafe fn choose_first<T: Tenant>(
     let attempts = tenant.attempts();
     // SAFETY: the upstream is the request's, and ready for a balancer.
     unsafe {
-        let upstream = Upstream::new(NonNull::new_unchecked(u));
-        guard(|| tenant.choose_peers(request, upstream)).unwrap_or(Err(())).map_err(|()| 500_u16)?;
+        begin_round(request, u, tenant).map_err(|()| 500_u16)?;
         attempts.group.set(((*u).upstream, shim::wsk_upstream_ssl_name(u)));
-        attempts.get.set((*u).peer.get);
-        attempts.refusable.set((*u).peer.tries);
-        (*u).peer.get = Some(get_peer::<T>);
-        #[cfg(ngx_feature = "http_ssl")]
-        attempts.set_session.set((*u).peer.set_session.replace(set_session::<T>));
         attempts.first.set(Some(match peer::choose(tenant, request, &raw mut (*u).peer) {
             Choice::Found => rc::OK,
             Choice::Refused => return Err(403),
             Choice::None(answer) => answer,
         }));
+    }
+    Ok(())
+}
+
+/// Has the tenant choose a balancer, and stands in for it.
+unsafe fn begin_round<T: Tenant>(
+    request: Request,
+    u: *mut ngx_http_upstream_t,
+    tenant: &T,
+) -> Result<(), ()> {
+    let attempts = tenant.attempts();
+    // SAFETY: the upstream is the request's, and ready for a balancer.
+    unsafe {
+        let upstream = Upstream::new(NonNull::new_unchecked(u));
+        guard(|| tenant.choose_peers(request, upstream)).unwrap_or(Err(()))?;
+        attempts.get.set((*u).peer.get);
+        attempts.refusable.set((*u).peer.tries);
+        (*u).peer.get = Some(get_peer::<T>);
+        retry::wrap(tenant, u);
+        #[cfg(ngx_feature = "http_ssl")]
+        attempts.set_session.set((*u).peer.set_session.replace(set_session::<T>));
     }
     Ok(())
 }
@@ -359,26 +378,46 @@ pub(super) unsafe extern "C" fn init_peers<T: Tenant>(
 unsafe extern "C" fn get_peer<T: Tenant>(peer: *mut ngx_peer_connection_t, _data: *mut c_void) -> ngx_int_t {
     // SAFETY: nginx passes the peer of an upstream that `connect` has made.
     unsafe {
-        let u = peer.byte_sub(offset_of!(ngx_http_upstream_t, peer)).cast::<ngx_http_upstream_t>();
+        let u = upstream_of(peer);
         let Some(tenant) = (*u).input_filter_ctx.cast::<T>().as_ref() else { return rc::ERROR };
-        let attempts = tenant.attempts();
+        let (attempts, request) = (tenant.attempts(), Request::new((*u).output.filter_ctx.cast()));
         let event = attempts.event.get();
         (*event).data = u.cast();
         (*event).handler = Some(after_attempt);
         (*event).log = (*peer).log;
         shim::wsk_event_post(event);
         introduction::begin(tenant, u);
+        if attempts.retry.is_due() {
+            return retry::begin_pause(tenant, peer, event).unwrap_or(rc::BUSY);
+        }
+        if attempts.retry.take_over() {
+            if begin_round(request, u, tenant).is_err() {
+                return rc::ERROR;
+            }
+            shim::wsk_upstream_limit_tries(u);
+            retry::forget_rounds(tenant, u);
+        } else if attempts.first.get().is_some() {
+            retry::forget_rounds(tenant, u);
+        }
         // nginx sets it on the socket before that connects, which is when it decides how much the target may send.
         (*peer).rcvbuf = UpstreamConf::of((*u).conf).socket_rcvbuf();
-        if let Some(answer) = attempts.first.take() {
-            return answer;
-        }
-        match peer::choose(tenant, Request::new((*u).output.filter_ctx.cast()), peer) {
+        let answer = attempts.first.take().unwrap_or_else(|| match peer::choose(tenant, request, peer) {
             Choice::Found => rc::OK,
             Choice::Refused => rc::BUSY,
             Choice::None(answer) => answer,
+        });
+        if answer == rc::BUSY {
+            // All are taken for dead, or have as many sessions as they may.
+            return retry::begin_pause(tenant, peer, event).unwrap_or(answer);
         }
+        answer
     }
+}
+
+/// The upstream whose peer it is.
+unsafe fn upstream_of(peer: *mut ngx_peer_connection_t) -> *mut ngx_http_upstream_t {
+    // SAFETY: the caller passes a peer that is part of an upstream.
+    unsafe { peer.byte_sub(offset_of!(ngx_http_upstream_t, peer)).cast() }
 }
 
 /// Stands in for the balancer's memory of TLS sessions, which forgets from which location they are.
@@ -389,7 +428,7 @@ unsafe extern "C" fn set_session<T: Tenant>(
 ) -> ngx_int_t {
     // SAFETY: nginx passes the peer of an upstream that `connect` has made, with a connection that begins TLS.
     unsafe {
-        let u = peer.byte_sub(offset_of!(ngx_http_upstream_t, peer)).cast::<ngx_http_upstream_t>();
+        let u = upstream_of(peer);
         let Some(tenant) = (*u).input_filter_ctx.cast::<T>().as_ref() else { return rc::ERROR };
         match tenant.attempts().set_session.get().map_or(rc::OK, |set| set(peer, data)) {
             rc::OK => shim::wsk_ssl_drop_foreign_session((*peer).connection),

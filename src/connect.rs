@@ -75,7 +75,10 @@ fn count(request: Request, session: &Session, event: Event) {
 
 fn connect(request: Request, session: &Session, target: Target) {
     session.set_target(target);
-    if let Err(status) = upstream::connect(request, &session.conf.upstream, session) {
+    let may_be_had = target.retain(|peer| target::may_connect(request, session, peer));
+    let connecting =
+        if may_be_had { upstream::connect(request, &session.conf.upstream, session) } else { Err(403) };
+    if let Err(status) = connecting {
         count(request, session, Event::Refused(Refusal::Target, status));
         request.finalize(status as ngx_int_t);
     }

@@ -83,9 +83,9 @@ impl Tenant for Session {
         self.target().ok_or(())?.offer(request, upstream)
     }
 
-    fn may_connect(&self, request: Request, peer: Peer<'_>, name: &[u8]) -> bool {
+    fn may_connect(&self, request: Request, peer: Peer<'_>) -> bool {
         fault::place(self.conf, "may_connect");
-        target::may_connect(request, self, peer, name)
+        target::may_connect(request, self, peer)
     }
 
     fn attempts(&self) -> &Attempts {

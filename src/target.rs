@@ -69,26 +69,35 @@ pub(crate) fn choose(request: Request, session: &Session) -> Result<Choice, u16>
     })
 }
 
-/// Whether `peer`, which goes by `name`, may be connected to for this session; says why not.
-pub(crate) fn may_connect(request: Request, session: &Session, peer: Peer<'_>, name: &[u8]) -> bool {
+/// Whether `peer` may be connected to for this session; says why not.
+pub(crate) fn may_connect(request: Request, session: &Session, peer: Peer<'_>) -> bool {
     let guarded = session.conf.has_free_target() && matches!(session.target(), Some(Target::Addresses(_)));
     let Err(refusal) = session.conf.access.rules.judge(peer, guarded) else { return true };
-    let (log, name) = (request.log(), Printable(name));
+    let log = request.log();
     match refusal {
         Refusal::Denied(place) => {
-            log.error(format_args!("target \"{name}\" is refused by \"websockify_deny\" in {place}"));
+            log.error(format_args!("target \"{peer}\" is refused by \"websockify_deny\" in {place}"));
         }
         Refusal::Unlisted(place) => log.error(format_args!(
-            "target \"{name}\" is refused: it matches no \"websockify_allow\" up to the last rule in {place}"
+            "target \"{peer}\" is refused: it matches no \"websockify_allow\" up to the last rule in {place}"
         )),
         Refusal::Guarded => log.error(format_args!(
-            "target \"{name}\" is refused: link-local and metadata addresses need a \"websockify_allow\""
+            "target \"{peer}\" is refused: link-local and metadata addresses need a \"websockify_allow\""
         )),
     }
     false
 }
 
 impl Target {
+    /// Leaves of a name's addresses those that `may` lets pass, so that they alone count as tries. Whether any are left.
+    pub(crate) fn retain(self, may: impl Fn(Peer<'_>) -> bool) -> bool {
+        match self {
+            // Whom a group has to offer is its balancer's to say.
+            Self::Group(_) => true,
+            Self::Addresses(resolved) => resolved.retain(may),
+        }
+    }
+
     /// Tells nginx whom it may connect to.
     pub(crate) fn offer(self, request: Request, upstream: Upstream) -> Result<(), ()> {
         match self {

@@ -443,3 +443,18 @@ location /other { websockify_pass $arg_to; }
 is $t->status_of('/other?token=one&to=[fe80::77]:9'), 403, 'guarded';
 --- error_log eval
 [ qr/\[warn\] .*may connect to any address/, 'link-local and metadata addresses need' ]
+
+=== TEST 36: addresses that are refused do not count as tries: the answer is that of those tried
+--- targets
+hole: never accepts
+--- dns
+some.test A 127.0.0.1, 127.0.0.8, 127.0.0.9
+--- config
+resolver %%DNS%% ipv6=off;
+websockify_allow 127.0.0.1;
+websockify_connect_timeout 100ms;
+location /websockify { websockify_pass $arg_to:%%hole_port%%; }
+--- steps
+is $t->status_of('/websockify?to=some.test'), 504, 'too late' for 1 .. 4;
+--- error_log eval
+[ 'is refused', qr/upstream timed out .* while connecting to upstream/ ]

@@ -1,9 +1,10 @@
 //! The choice of a peer that may be connected to.
 
 use std::ffi::CStr;
+use std::net::SocketAddr;
 use std::{ptr, slice};
 
-use nginx_sys::{ngx_int_t, ngx_peer_connection_t, sockaddr, sockaddr_un, AF_UNIX};
+use nginx_sys::{ngx_int_t, ngx_peer_connection_t, ngx_resolver_addr_t, sockaddr, sockaddr_un, AF_UNIX};
 use websockify_policy::Peer;
 
 use super::guard::guard;
@@ -65,9 +66,31 @@ pub(super) unsafe fn choose<T: Tenant>(
 }
 
 fn may_connect<T: Tenant>(tenant: &T, request: Request, peer: &ngx_peer_connection_t) -> bool {
-    // SAFETY: a chosen peer has an address and a name, which live as long as the request at least.
-    let (address, name) = unsafe { (read(peer.sockaddr), (*peer.name).as_bytes()) };
-    address.is_some_and(|address| tenant.may_connect(request, address, name))
+    // SAFETY: a chosen peer has an address, which lives as long as the request at least.
+    let address = unsafe { read(peer.sockaddr) };
+    address.is_some_and(|address| tenant.may_connect(request, address))
+}
+
+/// Puts those of `addresses` in front that `may` lets pass with this `port`; how many they are.
+///
+/// # Safety
+///
+/// The addresses must be valid.
+pub(super) unsafe fn retain(
+    addresses: &mut [ngx_resolver_addr_t],
+    port: u16,
+    may: impl Fn(Peer<'_>) -> bool,
+) -> usize {
+    let mut kept = 0;
+    for at in 0..addresses.len() {
+        // SAFETY: by this function's promise.
+        let address = unsafe { address::read(addresses[at].sockaddr) };
+        if address.is_some_and(|address| may(Peer::Ip(SocketAddr::new(address.ip(), port)))) {
+            addresses.swap(kept, at);
+            kept += 1;
+        }
+    }
+    kept
 }
 
 /// An address as rules know it; `None` for a family that nginx connects to nobody of.

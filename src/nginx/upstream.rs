@@ -42,8 +42,8 @@ pub(crate) trait Tenant: Sized + 'static {
     /// Says who may be connected to, by one of [`Upstream`]'s `use_` methods.
     fn choose_peers(&self, request: Request, upstream: Upstream) -> Result<(), ()>;
 
-    /// Whether `peer`, of this name, may be connected to; asked before each attempt.
-    fn may_connect(&self, request: Request, peer: Peer<'_>, name: &[u8]) -> bool;
+    /// Whether `peer` may be connected to; asked before each attempt.
+    fn may_connect(&self, request: Request, peer: Peer<'_>) -> bool;
 
     /// The target is connected; called from the event loop. May end the request.
     fn on_connected(&self, request: Request, upstream: Upstream);
@@ -246,6 +246,20 @@ impl Resolved {
     /// `resolved` and what it points to must live in the request's pool, and hold at least one address.
     pub(crate) unsafe fn new(resolved: NonNull<ngx_http_upstream_resolved_t>) -> Self {
         Self(resolved)
+    }
+
+    /// Leaves of a name's addresses those that `may` lets pass. Whether any are left.
+    pub(crate) fn retain(self, may: impl Fn(Peer<'_>) -> bool) -> bool {
+        // SAFETY: the addresses are the request's own, by the promise of `new`.
+        unsafe {
+            let it = &mut *self.0.as_ptr();
+            if it.addrs.is_null() {
+                // The one of a literal is judged when it is chosen.
+                return true;
+            }
+            it.naddrs = peer::retain(std::slice::from_raw_parts_mut(it.addrs, it.naddrs), it.port, may);
+            it.naddrs > 0
+        }
     }
 }
 

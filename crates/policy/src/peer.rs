@@ -1,5 +1,6 @@
 //! Where a connection would go, and by which other names an address leads to the same place.
 
+use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::network::Network;
@@ -11,6 +12,16 @@ pub enum Peer<'a> {
     Ip(SocketAddr),
     /// The path of a unix socket.
     Unix(&'a [u8]),
+}
+
+/// As nginx writes it; what is not a printable character of ASCII is escaped.
+impl fmt::Display for Peer<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.escape_ascii()),
+        }
+    }
 }
 
 /// An address as rules look at it.
@@ -85,6 +96,14 @@ mod tests {
         ] {
             assert_eq!(forms(written), (real.to_owned(), alias.map(str::to_owned)), "{written}");
         }
+    }
+
+    #[test]
+    fn a_peer_is_shown_as_nginx_writes_it() {
+        for text in ["10.0.0.1:5900", "[2001:db8::1]:5900", "[::ffff:10.0.0.1]:22"] {
+            assert_eq!(Peer::Ip(text.parse().expect("an address")).to_string(), text);
+        }
+        assert_eq!(Peer::Unix(b"/run/v\n\x1b.sock").to_string(), "unix:/run/v\\n\\x1b.sock");
     }
 
     #[test]

@@ -88,6 +88,23 @@ impl FrameReader {
     }
 }
 
+impl FrameReader {
+    /// How much of a data frame is still to come.
+    pub(crate) fn left_of_data(&self) -> usize {
+        if self.control {
+            0
+        } else {
+            usize::try_from(self.left).unwrap_or(usize::MAX)
+        }
+    }
+
+    /// Takes note that `len` bytes of it were dropped. Returns how much is left.
+    pub(crate) fn skip(&mut self, len: usize) -> usize {
+        self.left = self.left.saturating_sub(len as u64);
+        self.left_of_data()
+    }
+}
+
 /// A server's header, once it is whole: its opcode and the payload's length.
 fn parsed(header: &[u8]) -> Option<(u8, u64)> {
     let len = match *header {

@@ -8,9 +8,11 @@ use std::time::Duration;
 use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
 
 use crate::frames::{masked, FrameReader, Word};
+use crate::pattern::Piece;
+use crate::skim::Skimmer;
 
 /// How long a server may leave a session waiting.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Where a server listens, and what it speaks.
 #[derive(Clone)]
@@ -37,6 +39,7 @@ pub(crate) struct Link {
     frames: Option<FrameReader>,
     /// Bytes of payload that came with the handshake's answer.
     early: usize,
+    skimmer: Skimmer,
 }
 
 /// What one call of [`Link::read`] came to.
@@ -69,7 +72,12 @@ impl Link {
             None => Wire::Plain(stream),
             Some(tls) => Wire::Tls(Box::new(tls.connect("localhost", stream).map_err(Error::other)?)),
         };
-        Ok(Self { wire, frames: endpoint.websocket.then(FrameReader::default), early: 0 })
+        Ok(Self {
+            wire,
+            frames: endpoint.websocket.then(FrameReader::default),
+            early: 0,
+            skimmer: Skimmer::default(),
+        })
     }
 
     pub(crate) fn unblock(&self) -> io::Result<()> {
@@ -128,6 +136,35 @@ impl Link {
             if !self.wire.holds_bytes() {
                 return Ok(Heard::Data);
             }
+        }
+    }
+
+    /// As [`Link::read`], for a long transfer, of which most is dropped unseen; see [`Skimmer`].
+    pub(crate) fn skim(&mut self, scratch: &mut [u8], mut data: impl FnMut(Piece<'_>)) -> io::Result<Heard> {
+        let Wire::Plain(stream) = &mut self.wire else {
+            return self.read(scratch, |piece| data(Piece::Seen(piece)));
+        };
+        let (frames, mut closed) = (&mut self.frames, false);
+        let goes_on = self.skimmer.receive(stream, scratch, |piece| match (frames.as_mut(), piece) {
+            (None, piece) => {
+                data(piece);
+                usize::MAX
+            }
+            (Some(frames), Piece::Seen(bytes)) => {
+                closed |= frames.read(bytes, |piece| data(Piece::Seen(piece))) == Word::Close;
+                frames.left_of_data()
+            }
+            (Some(frames), Piece::Unseen(len)) => {
+                data(Piece::Unseen(len));
+                frames.skip(len)
+            }
+        });
+        match goes_on {
+            Ok(_) if closed => Ok(Heard::Close),
+            Ok(true) => Ok(Heard::Data),
+            Ok(false) => Ok(Heard::End),
+            Err(error) if is_end(&error) => Ok(Heard::End),
+            Err(error) => Err(error),
         }
     }
 

@@ -12,6 +12,7 @@ mod plot;
 mod poll;
 mod report;
 mod server;
+mod skim;
 mod target;
 mod workload;
 

@@ -28,6 +28,17 @@ impl Pattern {
         &self.0[at % PERIOD..][..LONGEST]
     }
 
+    /// Compares what was seen, and moves on behind it.
+    pub(crate) fn check_piece(&self, at: &mut usize, piece: Piece<'_>) -> bool {
+        match piece {
+            Piece::Seen(bytes) => self.check(at, bytes),
+            Piece::Unseen(len) => {
+                *at = (*at + len) % PERIOD;
+                true
+            }
+        }
+    }
+
     /// Compares `bytes` with the stream at `at`, and moves on behind them.
     pub(crate) fn check(&self, at: &mut usize, bytes: &[u8]) -> bool {
         bytes.chunks(LONGEST).all(|piece| {
@@ -35,6 +46,22 @@ impl Pattern {
             *at = (*at + piece.len()) % PERIOD;
             right
         })
+    }
+}
+
+/// Some of a stream as it was received.
+#[derive(Clone, Copy)]
+pub(crate) enum Piece<'a> {
+    Seen(&'a [u8]),
+    Unseen(usize),
+}
+
+impl Piece<'_> {
+    pub(crate) fn len(self) -> usize {
+        match self {
+            Self::Seen(bytes) => bytes.len(),
+            Self::Unseen(len) => len,
+        }
     }
 }
 

@@ -12,6 +12,7 @@ use rustix::event::epoll::EventFlags;
 
 use crate::pattern::{Pattern, LONGEST};
 use crate::poll::Poll;
+use crate::skim::Skimmer;
 
 /// Orders of a client, its first byte.
 pub(crate) const DOWNLOAD: u8 = b'D';
@@ -72,6 +73,7 @@ enum Role {
     },
     Sink {
         at: usize,
+        skimmer: Skimmer,
     },
     /// What could not be sent back yet.
     Echo {
@@ -143,13 +145,17 @@ impl Target {
                 *at += len;
                 true
             }),
-            Role::Sink { at } => connection.stream.read(&mut self.scratch).map(|len| {
-                if !self.pattern.check(at, &self.scratch[..len]) {
-                    self.board.spoilt.store(true, Ordering::Relaxed);
-                }
-                self.board.received.fetch_add(len as u64, Ordering::Relaxed);
-                len > 0
-            }),
+            Role::Sink { at, skimmer } => {
+                let (mut received, mut right) = (0, true);
+                let turn = skimmer.receive(&mut connection.stream, &mut self.scratch, |piece| {
+                    received += piece.len();
+                    right &= self.pattern.check_piece(at, piece);
+                    usize::MAX
+                });
+                self.board.received.fetch_add(received as u64, Ordering::Relaxed);
+                self.board.spoilt.fetch_or(!right, Ordering::Relaxed);
+                turn
+            }
             Role::Echo { kept } => echo(&mut connection.stream, kept, &mut self.scratch, key, &self.poll),
         };
         turn.unwrap_or_else(|error| error.kind() == ErrorKind::WouldBlock)
@@ -162,7 +168,7 @@ fn begin(connection: &mut Connection, key: u64, order: u8, poll: &Poll) -> io::R
             poll.change(connection.stream.as_fd(), key, EventFlags::OUT)?;
             Role::Source { at: 0 }
         }
-        UPLOAD => Role::Sink { at: 0 },
+        UPLOAD => Role::Sink { at: 0, skimmer: Skimmer::default() },
         ECHO => Role::Echo { kept: Vec::new() },
         _ => return Ok(false),
     };

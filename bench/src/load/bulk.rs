@@ -30,9 +30,9 @@ impl Task for Download {
 
     fn turn(&mut self, link: &mut Link, desk: &mut Desk) -> io::Result<Next> {
         let (mut len, mut right) = (0, true);
-        let heard = link.read(&mut desk.scratch, |piece| {
+        let heard = link.skim(&mut desk.scratch, |piece| {
             len += piece.len();
-            right &= desk.pattern.check(&mut self.at, piece);
+            right &= desk.pattern.check_piece(&mut self.at, piece);
         })?;
         desk.count_bytes(len);
         match heard {

@@ -11,6 +11,7 @@
 #include <ngx_http.h>
 
 #if (NGX_LINUX)
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <sys/eventfd.h>
 #endif
@@ -501,6 +502,185 @@ wsk_connection_unacknowledged(ngx_connection_t *c)
 #endif
 
     return 0;
+}
+
+/* pipe */
+
+/* Less than this is not worth it, more than that is not used. */
+enum {
+    WSK_PIPE_LEAST = 64 * 1024,
+    WSK_PIPE_SIZE = 256 * 1024,
+};
+
+static inline void
+wsk_pipe_close(int entry, int exit)
+{
+    (void) close(entry);
+    (void) close(exit);
+}
+
+/* The exit of a new pipe first, then its entry. 0 where there is none: pipes are short, and count for their user. */
+static inline unsigned
+wsk_pipe_open(int *ends)
+{
+#if (NGX_LINUX)
+    if (pipe2(ends, O_NONBLOCK|O_CLOEXEC) == -1) {
+        return 0;
+    }
+
+    (void) fcntl(ends[1], F_SETPIPE_SZ, WSK_PIPE_SIZE);
+
+    if (fcntl(ends[1], F_GETPIPE_SZ) >= WSK_PIPE_LEAST) {
+        return 1;
+    }
+
+    wsk_pipe_close(ends[1], ends[0]);
+#endif
+
+    return 0;
+}
+
+static inline unsigned
+wsk_connection_can_pipe(const ngx_connection_t *c)
+{
+#if (NGX_LINUX)
+#if (NGX_SSL)
+    if (c->ssl) {
+        return 0;
+    }
+#endif
+
+    /* nginx gives no address to the connection of an upstream, which is only received from. */
+    return c->sockaddr == NULL || c->sockaddr->sa_family == AF_INET || c->sockaddr->sa_family == AF_INET6;
+#else
+    return 0;
+#endif
+}
+
+/* As ngx_unix_recv(), into an empty pipe. NGX_DECLINED where this kernel does not do it. */
+static inline ssize_t
+wsk_connection_recv_into(ngx_connection_t *c, int pipe, size_t size)
+{
+#if (NGX_LINUX)
+    ssize_t       n;
+    ngx_err_t     err;
+    ngx_event_t  *rev = c->read;
+
+#if (NGX_HAVE_EPOLLRDHUP)
+    /* nginx knows that there is nothing. */
+    if ((ngx_event_flags & NGX_USE_EPOLL_EVENT) && ngx_use_epoll_rdhup && rev->available == 0 && !rev->pending_eof) {
+        rev->ready = 0;
+        return NGX_AGAIN;
+    }
+#endif
+
+    do {
+        n = splice(c->fd, NULL, pipe, NULL, size, SPLICE_F_MOVE|SPLICE_F_NONBLOCK);
+
+        if (n > 0) {
+            /* How much is left is not known: the pipe may be full. */
+            rev->available = -1;
+            return n;
+        }
+
+        if (n == 0) {
+            rev->ready = 0;
+            rev->eof = 1;
+            return 0;
+        }
+
+        err = ngx_socket_errno;
+
+    } while (err == NGX_EINTR);
+
+    if (err == NGX_EINVAL || err == NGX_ENOSYS) {
+        return NGX_DECLINED;
+    }
+
+    rev->ready = 0;
+
+    if (err == NGX_EAGAIN) {
+        return NGX_AGAIN;
+    }
+
+    rev->error = 1;
+    ngx_connection_error(c, err, "splice() failed");
+#endif
+
+    return NGX_ERROR;
+}
+
+/* As ngx_unix_send(), out of a pipe. */
+static inline ssize_t
+wsk_connection_send_from(ngx_connection_t *c, int pipe, size_t size)
+{
+#if (NGX_LINUX)
+    ssize_t       n;
+    ngx_err_t     err;
+    ngx_event_t  *wev = c->write;
+
+    do {
+        n = splice(pipe, NULL, c->fd, NULL, size, SPLICE_F_MOVE|SPLICE_F_NONBLOCK);
+
+        if (n > 0) {
+            /* Fewer than there are does not mean that there is no room: the next call tells. */
+            c->sent += n;
+            return n;
+        }
+
+        err = (n == 0) ? NGX_EAGAIN : ngx_socket_errno;
+
+    } while (err == NGX_EINTR);
+
+    wev->ready = 0;
+
+    if (err == NGX_EAGAIN) {
+        return NGX_AGAIN;
+    }
+
+    wev->error = 1;
+    ngx_connection_error(c, err, "splice() failed");
+#endif
+
+    return NGX_ERROR;
+}
+
+/* As ngx_unix_send(), of what other bytes follow. */
+static inline ssize_t
+wsk_connection_send_before(ngx_connection_t *c, const u_char *bytes, size_t size)
+{
+#if (NGX_LINUX)
+    ssize_t       n;
+    ngx_err_t     err;
+    ngx_event_t  *wev = c->write;
+
+    do {
+        n = send(c->fd, bytes, size, MSG_MORE);
+
+        if (n > 0) {
+            if ((size_t) n < size) {
+                wev->ready = 0;
+            }
+
+            c->sent += n;
+            return n;
+        }
+
+        err = ngx_socket_errno;
+
+    } while (err == NGX_EINTR);
+
+    wev->ready = 0;
+
+    if (n == 0 || err == NGX_EAGAIN) {
+        return NGX_AGAIN;
+    }
+
+    wev->error = 1;
+    ngx_connection_error(c, err, "send() failed");
+#endif
+
+    return NGX_ERROR;
 }
 
 static inline void

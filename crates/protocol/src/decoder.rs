@@ -90,7 +90,10 @@ impl Decoder {
     #[inline]
     pub fn decode(&mut self, input: &[u8]) -> Result<Option<Step>, ProtocolError> {
         match self.phase {
-            Phase::Between => self.decode_frame(input),
+            Phase::Between => match self.decode_usual(input) {
+                Some(step) => Ok(Some(step)),
+                None => self.decode_frame(input),
+            },
             Phase::Payload { .. } if input.is_empty() => Ok(None),
             Phase::Payload { remaining, key, fin } => {
                 Ok(Some(self.take_data(0, input.len(), remaining, key, fin)))
@@ -109,6 +112,24 @@ impl Decoder {
     #[must_use]
     pub const fn in_message(&self) -> bool {
         self.in_message
+    }
+
+    /// The shortcut for what most small frames are: a whole binary message with a length of 7 bits, all there. The
+    /// decoder is after it where it was before it.
+    #[inline]
+    fn decode_usual(&self, input: &[u8]) -> Option<Step> {
+        const FIRST: u8 = frame::FIN | Opcode::Binary as u8;
+        let (&[FIRST, second, a, b, c, d], payload) = input.split_first_chunk::<6>()? else { return None };
+        let len = second ^ frame::MASK;
+        if len >= frame::LENGTH_IN_16_BITS {
+            return None;
+        }
+        let len = usize::from(len);
+        if payload.len() < len || self.in_message || len as u64 > self.max_frame_size {
+            return None;
+        }
+        let key = MaskingKey::new([a, b, c, d]);
+        Some(Step { skip: 6, len, event: Event::Data { key, end_of_message: true } })
     }
 
     #[inline]

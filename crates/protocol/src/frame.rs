@@ -13,7 +13,7 @@ pub const MAX_CONTROL_PAYLOAD: usize = 125;
 pub(crate) const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const OPCODE: u8 = 0x0f;
-const MASK: u8 = 0x80;
+pub(crate) const MASK: u8 = 0x80;
 pub(crate) const LENGTH_IN_16_BITS: u8 = 126;
 pub(crate) const LENGTH_IN_64_BITS: u8 = 127;
 

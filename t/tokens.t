@@ -245,6 +245,8 @@ is greeting($t, 'desk1', '/f'), 'two', 'a token is needed, whatever the target i
 is status_of($t, 'none', '/f'), 403, 'and without one';
 is status_of($t, 'desk1', '/e'), 403, 'not in the address';
 is $t->client('/e', headers => '+X-Token: desk1')->expect('binary qr/./')->{payload}, 'one', 'in a header';
+my @tables = grep { (readlink($_) // '') =~ /websockify tokens/ } glob '/proc/' . $t->nginx->pid . '/fd/*';
+is @tables, 2, 'a table for each file, not for each location';
 put($t, 'tokens', "desk2: %%two%%\n");
 comes_to($t, 'desk2', 101, $_) for qw(/a /c);
 

@@ -339,3 +339,30 @@ comes_to($t, 'desk1', 101);
 put($t, 'tokens', "desk2: %%two%%\n");
 comes_to($t, 'desk2', 101);
 comes_to($t, 'desk1', 403);
+
+=== TEST 27: the keeper is told to go and stays for its sessions: another worker keeps the file
+--- workers: 2
+--- files
+>>> tokens
+desk1: %%one%%
+--- config
+add_header X-Worker $pid always;
+location /websockify { websockify_token_file tokens; websockify_pass $websockify_target; }
+--- steps
+my $keeper = keeper($t);
+my $client;
+await 'a session of the keeper', sub {
+    $client = session($t, 'desk1');
+    return 1 if ($client->header('X-Worker'))[0] == $keeper;
+    $client->close;
+    return 0;
+};
+kill 'QUIT', $keeper;
+$t->nginx->await_log(qr/$keeper#\d+: gracefully shutting down/);
+await 'another keeper', sub { keeper($t) != $keeper };
+put($t, 'tokens', "desk2: %%two%%\n");
+comes_to($t, 'desk2', 101);
+$client->send('ping "are you there"');
+$client->expect('pong "are you there"');
+$client->close;
+$t->nginx->await_worker_end($keeper);

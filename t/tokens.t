@@ -121,11 +121,20 @@ comes_to($t, 'desk3', 101);
 --- files
 >>> tokens
 desk1: %%one%%
+>>> other
+--- config
+location /websockify { websockify_token_file tokens; websockify_pass $websockify_target; }
+location /other { websockify_token_file other; websockify_pass $websockify_target; }
 --- steps
 put($t, 'tokens', "desk2: %%two%%\n\ndesk3 %%two%%\n");
 $t->nginx->await_log(qr/tokens:3: no ": " between token and target, the tokens stay as they were/);
 is greeting($t, 'desk1'), 'one', 'the good table';
 is status_of($t, 'desk2'), 403, 'nothing of the broken file';
+# The same thread looks at both, one after another: it has more than one look at the broken one meanwhile.
+for my $n (1 .. 2) {
+    put($t, 'other', "other$n: %%one%%\n");
+    comes_to($t, "other$n", 101, '/other');
+}
 put($t, 'tokens', "desk2: %%two%%\n");
 comes_to($t, 'desk2', 101);
 is status_of($t, 'desk1'), 403, 'and it is replaced when the file is good again';

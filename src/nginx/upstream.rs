@@ -19,11 +19,11 @@ use std::ptr::{self, NonNull};
 use nginx_sys::{
     ngx_buf_tag_t, ngx_chain_t, ngx_current_msec, ngx_event_get_peer_pt, ngx_event_t, ngx_http_request_t,
     ngx_http_upstream_create, ngx_http_upstream_create_round_robin_peer, ngx_http_upstream_init,
-    ngx_http_upstream_resolved_t, ngx_http_upstream_srv_conf_t, ngx_http_upstream_t, ngx_int_t,
-    ngx_peer_connection_t, ngx_str_t, ngx_uint_t,
+    ngx_http_upstream_resolved_t, ngx_http_upstream_srv_conf_t, ngx_http_upstream_state_t,
+    ngx_http_upstream_t, ngx_int_t, ngx_peer_connection_t, ngx_str_t, ngx_uint_t,
 };
 
-use super::conf::UpstreamConf;
+use super::conf::{UpstreamConf, UNSET_MSEC};
 use super::connection::Connection;
 use super::guard::guard;
 use super::linger;
@@ -306,7 +306,14 @@ unsafe fn choose_first<T: Tenant>(
     unsafe {
         begin_round(request, u, tenant).map_err(|()| 500_u16)?;
         attempts.group.set(((*u).upstream, shim::wsk_upstream_ssl_name(u)));
-        attempts.first.set(Some(match peer::choose(tenant, request, &raw mut (*u).peer) {
+        // A balancer that is given a peer back may look at what the attempt came to (least_time does): to nothing.
+        let mut nothing: ngx_http_upstream_state_t = std::mem::zeroed();
+        (nothing.response_time, nothing.connect_time, nothing.header_time) =
+            (UNSET_MSEC, UNSET_MSEC, UNSET_MSEC);
+        (*u).state = &mut nothing;
+        let choice = peer::choose(tenant, request, &raw mut (*u).peer);
+        (*u).state = ptr::null_mut();
+        attempts.first.set(Some(match choice {
             Choice::Found => rc::OK,
             Choice::Refused => return Err(403),
             Choice::None(answer) => answer,

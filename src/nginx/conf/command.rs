@@ -4,8 +4,8 @@ use std::ffi::{c_char, c_void, CStr};
 use std::ptr;
 
 use nginx_sys::{
-    ngx_array_t, ngx_command_t, ngx_conf_bitmask_t, ngx_conf_enum_t, ngx_conf_set_bitmask_slot, ngx_conf_t,
-    ngx_str_t, ngx_uint_t, NGX_CONF_TAKE1, NGX_HTTP_LIF_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
+    ngx_command_t, ngx_conf_bitmask_t, ngx_conf_enum_t, ngx_conf_set_bitmask_slot, ngx_conf_t, ngx_str_t,
+    ngx_uint_t, NGX_CONF_TAKE1, NGX_HTTP_LIF_CONF, NGX_HTTP_LOC_CONF, NGX_HTTP_LOC_CONF_OFFSET,
     NGX_HTTP_MAIN_CONF, NGX_HTTP_SRV_CONF,
 };
 
@@ -137,7 +137,7 @@ pub(crate) unsafe extern "C" fn set_passwords(
 ) -> *mut c_char {
     // SAFETY: nginx passes the directive's entry, whose offset is that of the pointer in the location's structure.
     unsafe {
-        let passwords = location.byte_add((*command).offset).cast::<*mut ngx_array_t>();
+        let passwords = location.byte_add((*command).offset).cast::<*mut nginx_sys::ngx_array_t>();
         if (*passwords).addr() != usize::MAX {
             return to_nginx(Err(ConfError::Words(c"is duplicate")));
         }

@@ -158,3 +158,12 @@ websockify_ssl_certificate_cache max=2 size=3;
 --- config
 websockify_ssl_certificate_cache valid=1m;
 --- emerg: "websockify_ssl_certificate_cache" directive must have the "max" parameter
+
+=== TEST 19: websockify_ssl_certificate_cache, where nginx has one
+--- steps
+$t->nginx->configure($t->conf(config => 'websockify_ssl_certificate_cache max=10 inactive=20s valid=1m;'));
+my ($code, $said) = $t->nginx->config_test;
+if (WebsockifyTest::Nginx::is_at_least('1.27.4')) { is $code, 0, 'it has' or diag $said }
+else { like $said, qr/\[emerg\] .*"websockify_ssl_certificate_cache" directive needs nginx 1\.27\.4 or newer in \S+:\d+/, 'it has none' }
+--- error_log
+qr/\[emerg\]|start worker process/

@@ -3,7 +3,7 @@
 use v5.36;
 use lib 't/lib';
 use WebsockifyTest;
-use WebsockifyTest::Util qw(pattern_md5);
+use WebsockifyTest::Util qw(pattern_md5 slurp);
 
 require_perl_modules('IO::Socket::SSL');
 
@@ -406,3 +406,70 @@ client sends close 1000
 client gets close 1000 ""
 client sees end
 desk sees end
+
+=== TEST 26: a target that changes its keys in the middle of a session, and asks for new ones of ours
+--- config
+location /websockify { websockify_pass 127.0.0.1:$arg_to; websockify_ssl on; websockify_allow 127.0.0.1; }
+--- steps
+my $out = $t->nginx->prefix . '/s_server';
+my $tls = $t->expand('%%TLS%%');
+my $pid = open my $server, '|-', "exec stdbuf -o0 openssl s_server -accept 127.0.0.1:0 -cert $tls/desk.pem -key $tls/desk.key >$out 2>&1"
+    or die "openssl: $!";
+$server->autoflush;
+my $said = sub ($pattern) {
+    WebsockifyTest::Util::await("$pattern of the target", sub { slurp($out) =~ $pattern });
+    return slurp($out) =~ $pattern ? $1 : undef;
+};
+my $client = $t->client('/websockify?to=' . $said->(qr/^ACCEPT \S*:(\d+)$/m));
+$client->send('binary "one\n"');
+$said->(qr/^(one)$/m);
+for my $round (1 .. 3) {
+    print {$server} "K\n";
+    $said->(qr/((?:SSL_do_handshake -> 1.*?){$round})/s);
+    print {$server} "down $round\n";
+    $client->expect(qq(binary "down $round\\n"));
+    $client->send(qq(binary "up $round\\n"));
+    $said->(qr/^(up $round)$/m);
+}
+print {$server} "Q\n";
+$client->expect('close 1000 "target closed"');
+$client->close;
+close $server;
+
+=== TEST 27: websockify_ssl_certificate_cache
+--- needs_nginx: 1.27.4
+--- targets
+desk (tls demands): sends "hello", swallows
+--- files
+>>> name.pem
+>>> name.key
+--- config
+websockify_ssl on;
+location /cached {
+    websockify_ssl_certificate_cache max=10 valid=1h;
+    websockify_pass %%desk%%;
+    websockify_ssl_certificate %%PREFIX%%/$arg_name.pem;
+    websockify_ssl_certificate_key %%PREFIX%%/$arg_name.key;
+}
+location /read {
+    websockify_pass %%desk%%;
+    websockify_ssl_certificate %%PREFIX%%/$arg_name.pem;
+    websockify_ssl_certificate_key %%PREFIX%%/$arg_name.key;
+}
+--- steps
+my $use = sub ($whose) {
+    for my $kind (qw(pem key)) {
+        open my $file, '>', $t->nginx->prefix . "/name.$kind" or die "open: $!";
+        print {$file} slurp($t->expand("%%TLS%%/$whose.$kind"));
+        close $file;
+    }
+};
+my $client = sub ($path) {
+    $t->client("$path?name=name")->expect('binary "hello"');
+    return tls($t)->{client};
+};
+$use->('client');
+is $client->($_), 'client', "$_: the one" for qw(/cached /read);
+$use->('two');
+is $client->('/cached'), 'client', 'still the one';
+is $client->('/read'), 'two', 'the other';

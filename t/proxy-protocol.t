@@ -194,3 +194,20 @@ location /websockify { websockify_pass %%down%%; websockify_proxy_protocol on; }
 --- error_code: 502
 --- error_log
 connect() failed (111: Connection refused) while connecting to upstream
+
+=== TEST 11: a target that is still starting is told when it is up, once
+--- targets
+vnc: refuses then sends "hello", swallows
+--- config
+location /websockify { websockify_pass %%vnc%%; websockify_proxy_protocol on; websockify_connect_retry 20s; }
+--- steps
+my $client = $t->connect;
+$client->send_bytes($t->handshake);
+WebsockifyTest::Util::await('a failure', sub { $t->nginx->error_log =~ /connect\(\) failed/ });
+$t->targets->listen('vnc');
+is $client->response->{status}, 101, 'a session';
+$client->send('binary "x"');
+$t->target_gets('vnc', sprintf "PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\nx", port_of_client($client), $t->port);
+pass 'the line, once';
+--- error_log
+connect() failed

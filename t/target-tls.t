@@ -473,3 +473,21 @@ is $client->($_), 'client', "$_: the one" for qw(/cached /read);
 $use->('two');
 is $client->('/cached'), 'client', 'still the one';
 is $client->('/read'), 'two', 'the other';
+
+=== TEST 28: a target that is still starting, and speaks TLS when it is up
+--- targets
+desk (tls): refuses then sends "hello", echoes
+--- config
+location /websockify { websockify_pass %%desk%%; websockify_ssl on; websockify_connect_retry 20s; }
+--- steps
+my $client = $t->connect;
+$client->send_bytes($t->handshake);
+WebsockifyTest::Util::await('a failure', sub { $t->nginx->error_log =~ /connect\(\) failed/ });
+$t->targets->listen('desk');
+is $client->response->{status}, 101, 'a session';
+$client->expect('binary "hello"');
+$client->send('binary "x"');
+$client->expect('binary "x"');
+is tls($t)->{version}, 'TLSv1_3', 'with TLS';
+--- error_log
+connect() failed

@@ -30,9 +30,8 @@ hole: never accepts
 --- http_config
 upstream full { zone full 64k; server %%down%% max_conns=1 down; }
 --- config
-websockify_connect_timeout 200ms;
 location /refused   { websockify_pass %%down%%; }
-location /silent    { websockify_pass %%hole%%; }
+location /silent    { websockify_pass %%hole%%; websockify_connect_timeout 200ms; }
 location /no-socket { websockify_pass unix:%%PREFIX%%/no.sock; }
 location /full      { websockify_pass full; }
 location /bind      { websockify_pass %%down%%; websockify_bind 198.51.100.1; }
@@ -52,13 +51,14 @@ qr/\[(?:error|crit)\]/
 --- config
 websockify_allow 127.0.0.1;
 location /none     { websockify_pass $arg_to; }
-location /resolver { websockify_pass $arg_to; resolver %%DNS%% ipv6=off; resolver_timeout 200ms; }
+location /resolver { websockify_pass $arg_to; resolver %%DNS%% ipv6=off; }
+location /hurry    { websockify_pass $arg_to; resolver %%DNS%% ipv6=off; resolver_timeout 200ms; }
 --- steps
 causes($t,
     [ 'no resolver', '/none?to=desk.test:5900', 502, qr{no resolver defined to resolve "desk\.test"} ],
     [ 'no such name', '/resolver?to=gone.test:5900', 502, qr{target "gone\.test" could not be resolved: Host not found} ],
     [ 'a broken server', '/resolver?to=broken.test:5900', 502, qr{target "broken\.test" could not be resolved: Server failure} ],
-    [ 'a mute server', '/resolver?to=mute.test:5900', 502, qr{target "mute\.test" could not be resolved: Operation timed out} ],
+    [ 'a mute server', '/hurry?to=mute.test:5900', 502, qr{target "mute\.test" could not be resolved: Operation timed out} ],
     [ 'nothing', '/none', 500, qr{value of "websockify_pass" is empty: no target} ],
     [ 'no address', '/none?to=:x', 500, qr{in target ":x" of "websockify_pass"} ],
 );
@@ -73,9 +73,9 @@ hangs_up: awaits 1, closes
 desk (tls): swallows
 old (tls 1.2): swallows
 --- config
-websockify_ssl on; websockify_connect_timeout 300ms; websockify_ssl_trusted_certificate %%TLS%%/ca.pem;
+websockify_ssl on; websockify_ssl_trusted_certificate %%TLS%%/ca.pem;
 location /plain    { websockify_pass %%plain%%; }
-location /mute     { websockify_pass %%mute%%; }
+location /mute     { websockify_pass %%mute%%; websockify_connect_timeout 300ms; }
 location /hangs-up { websockify_pass %%hangs_up%%; }
 location /old      { websockify_pass %%old%%; websockify_ssl_protocols TLSv1.3; }
 location /foreign  { websockify_pass %%desk%%; websockify_ssl_verify on; websockify_ssl_trusted_certificate %%TLS%%/other-ca.pem; }

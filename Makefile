@@ -5,7 +5,7 @@
 #                           nginx is built as well
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all fuzz fuzz-short test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test release
+.PHONY: help build install check unit test test-all fuzz fuzz-short mutants test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test release
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
@@ -51,6 +51,9 @@ fuzz: ## fuzz the protocol, the tunnel and the rest of the crates (FUZZ_SECONDS=
 
 fuzz-short: ## the kept corpus, and as much more as takes a few seconds
 	@scripts/fuzz --short
+
+mutants: ## faults put into the pump, each of which its tests have to find
+	@scripts/mutants
 
 test-asan: ## t/*.t under AddressSanitizer
 	@scripts/test-asan

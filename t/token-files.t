@@ -321,7 +321,7 @@ desk1: %%one%%
 --- steps
 put($t, 'tokens', "desk1\n");
 $t->nginx->await_log(qr/the tokens stay/);
-my ($nginx) = WebsockifyTest::Nginx::binary();
+my $nginx = join ' ', WebsockifyTest::Nginx::binary();
 my $prefix = $t->nginx->prefix;
 is system("$nginx -p $prefix -c $prefix/nginx.conf -s reopen 2>>$prefix/logs/stderr"), 0, 'nginx -s reopen';
 put($t, 'tokens', "desk2: %%one%%\n");

@@ -3,13 +3,15 @@
 use std::io::{self, Error, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 use std::time::Duration;
 
-use openssl::ssl::{SslConnector, SslMethod, SslStream, SslVerifyMode};
+use rustls::ClientConfig;
 
 use crate::frames::{masked, FrameReader, Word};
 use crate::pattern::Piece;
 use crate::skim::Skimmer;
+use crate::tls::TlsStream;
 
 /// How long a server may leave a session waiting.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -19,19 +21,12 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Endpoint {
     pub(crate) address: SocketAddr,
     pub(crate) websocket: bool,
-    pub(crate) tls: Option<SslConnector>,
-}
-
-/// TLS that trusts anybody: the certificate is the bench's own.
-pub(crate) fn connector() -> io::Result<SslConnector> {
-    let mut builder = SslConnector::builder(SslMethod::tls_client())?;
-    builder.set_verify(SslVerifyMode::NONE);
-    Ok(builder.build())
+    pub(crate) tls: Option<Arc<ClientConfig>>,
 }
 
 enum Wire {
     Plain(TcpStream),
-    Tls(Box<SslStream<TcpStream>>),
+    Tls(Box<TlsStream>),
 }
 
 pub(crate) struct Link {
@@ -70,7 +65,7 @@ impl Link {
         stream.set_write_timeout(Some(PATIENCE))?;
         let wire = match &endpoint.tls {
             None => Wire::Plain(stream),
-            Some(tls) => Wire::Tls(Box::new(tls.connect("localhost", stream).map_err(Error::other)?)),
+            Some(config) => Wire::Tls(Box::new(TlsStream::connect(Arc::clone(config), stream)?)),
         };
         Ok(Self {
             wire,
@@ -193,12 +188,15 @@ impl Wire {
     fn stream(&self) -> &TcpStream {
         match self {
             Self::Plain(stream) => stream,
-            Self::Tls(stream) => stream.get_ref(),
+            Self::Tls(stream) => stream.socket(),
         }
     }
 
-    fn holds_bytes(&self) -> bool {
-        matches!(self, Self::Tls(stream) if stream.ssl().pending() > 0)
+    fn holds_bytes(&mut self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.holds_bytes(),
+        }
     }
 }
 

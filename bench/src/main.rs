@@ -14,6 +14,7 @@ mod report;
 mod server;
 mod skim;
 mod target;
+mod tls;
 mod workload;
 
 use std::fs;

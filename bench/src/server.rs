@@ -14,7 +14,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{kill_process_group, Pid, Signal};
 
 use crate::cpu::Meter;
-use crate::link::{connector, Endpoint};
+use crate::link::Endpoint;
+use crate::tls::config;
 
 /// The core that servers have to themselves.
 const CORE: &str = "0";
@@ -74,7 +75,7 @@ impl Subject {
         command.args(["-c", CORE]).args(words).stdin(Stdio::null());
         command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
         let child = command.process_group(0).spawn()?;
-        let tls = if tls { Some(connector()?) } else { None };
+        let tls = tls.then(config).transpose()?;
         let endpoint = Endpoint { address: listen, websocket: !self.is_stream(), tls };
         let mut server = Server { meter: Meter(child.id()), child, endpoint };
         server.await_ready(&log)?;

@@ -12,7 +12,6 @@ pub(crate) mod linger;
 pub(crate) mod log;
 mod peer;
 pub(crate) mod phase;
-pub(crate) mod pipes;
 pub(crate) mod pool;
 pub(crate) mod quit;
 pub(crate) mod request;

@@ -2,9 +2,7 @@
 
 use std::cell::UnsafeCell;
 
-use websockify_tunnel::{Buffers, Pipe};
-
-use super::pipes;
+use websockify_tunnel::Buffers;
 
 /// How many free buffers a worker keeps: enough for the sessions that are active in one turn of the loop.
 const KEEP: usize = 64;
@@ -42,19 +40,10 @@ impl Buffers for RelayBuffers {
             free.push(buffer);
         }
     }
-
-    fn take_pipe(&mut self) -> Option<Pipe> {
-        pipes::take()
-    }
-
-    fn give_pipe(&mut self, pipe: Pipe, len: usize) {
-        pipes::give(pipe, len);
-    }
 }
 
 /// Frees what the worker kept; called as it exits.
 pub(crate) fn clear() {
     // SAFETY: single thread, and the reference ends with this function.
     unsafe { *FREE.0.get() = Vec::new() };
-    pipes::clear();
 }

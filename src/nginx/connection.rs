@@ -5,7 +5,7 @@ use std::ptr::NonNull;
 use nginx_sys::{
     ngx_connection_t, ngx_handle_read_event, ngx_handle_write_event, ngx_int_t, ngx_tcp_nodelay,
 };
-use websockify_tunnel::{HangUp, Io, Pipe};
+use websockify_tunnel::{HangUp, Io};
 
 use super::log::Log;
 use super::{rc, shim};
@@ -113,36 +113,11 @@ impl Connection {
                 None => rc::ERROR,
             }
         };
-        sent(n)
-    }
-
-    /// Whether a pipe of the kernel's can take its bytes, and bring some.
-    pub(crate) fn can_pipe(self) -> bool {
-        // SAFETY: the connection is open by the promise of `new`.
-        unsafe { shim::wsk_connection_can_pipe(self.as_ptr()) != 0 }
-    }
-
-    /// Receives into an empty pipe. [`Io::Again`] of a connection that stays readable: it cannot.
-    pub(crate) fn recv_into(self, pipe: Pipe, most: usize) -> Io {
-        // SAFETY: the connection is open by the promise of `new`, and nginx has set its read event.
-        match unsafe { shim::wsk_connection_recv_into(self.as_ptr(), pipe.entry, most) } {
-            0 => Io::Eof,
+        match n {
             n if n > 0 => Io::Done(n.unsigned_abs()),
-            n if n == rc::AGAIN || n == rc::DECLINED => Io::Again,
+            0 | rc::AGAIN => Io::Again,
             _ => Io::Error,
         }
-    }
-
-    /// Sends out of a pipe.
-    pub(crate) fn send_from(self, pipe: Pipe, len: usize) -> Io {
-        // SAFETY: the connection is open by the promise of `new`, and nginx has set its write event.
-        sent(unsafe { shim::wsk_connection_send_from(self.as_ptr(), pipe.exit, len) })
-    }
-
-    /// Sends what other bytes follow at once.
-    pub(crate) fn send_before(self, bytes: &[u8]) -> Io {
-        // SAFETY: as above; the bytes are read only.
-        sent(unsafe { shim::wsk_connection_send_before(self.as_ptr(), bytes.as_ptr(), bytes.len()) })
     }
 
     /// Whether bytes wait that the event loop has not announced yet.
@@ -212,14 +187,5 @@ impl Connection {
             let write: ngx_int_t = ngx_handle_write_event((*self.as_ptr()).write, lowat);
             read == rc::OK && write == rc::OK
         }
-    }
-}
-
-/// What a call that sends has returned.
-fn sent(n: isize) -> Io {
-    match n {
-        n if n > 0 => Io::Done(n.unsigned_abs()),
-        0 | rc::AGAIN => Io::Again,
-        _ => Io::Error,
     }
 }

@@ -1,6 +1,6 @@
 //! nginx's connections as the two ends of a tunnel.
 
-use websockify_tunnel::{HangUp, Io, Pipe, Stream};
+use websockify_tunnel::{HangUp, Io, Stream};
 
 use crate::nginx::connection::Connection;
 use crate::nginx::request::Request;
@@ -72,18 +72,6 @@ impl Stream for Client {
         self.connection.send(bytes)
     }
 
-    fn can_pipe(&self) -> bool {
-        self.header == Header::Sent && self.connection.can_pipe()
-    }
-
-    fn send_from(&mut self, pipe: Pipe, len: usize) -> Io {
-        self.connection.send_from(pipe, len)
-    }
-
-    fn send_before(&mut self, bytes: &[u8]) -> Io {
-        self.connection.send_before(bytes)
-    }
-
     fn has_more(&mut self) -> bool {
         !self.request.early_bytes().is_empty() || self.connection.has_more()
     }
@@ -129,18 +117,6 @@ impl Stream for Target {
 
     fn send(&mut self, bytes: &[u8]) -> Io {
         self.connection.send(bytes)
-    }
-
-    fn can_pipe(&self) -> bool {
-        self.connection.can_pipe()
-    }
-
-    fn recv_into(&mut self, pipe: Pipe, most: usize) -> Io {
-        let received = self.connection.recv_into(pipe, most);
-        if let Io::Done(len) = received {
-            self.upstream.count_received(len);
-        }
-        received
     }
 
     fn has_more(&mut self) -> bool {

@@ -14,11 +14,10 @@ mod first_bytes;
 mod limits;
 mod stream;
 mod tunnel;
-mod unseen;
 mod upload;
 
 pub use ending::{Cause, CloseReason, ClosedBy, End, Side};
 pub use first_bytes::{FirstBytes, FirstBytesError, Unlike};
 pub use limits::{Limits, Stats};
-pub use stream::{Buffers, Ends, HangUp, Io, Msec, Pipe, Stream};
+pub use stream::{Buffers, Ends, HangUp, Io, Msec, Stream};
 pub use tunnel::{Tunnel, Turn, SMALLEST_BUFFER};

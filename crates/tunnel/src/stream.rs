@@ -25,15 +25,6 @@ pub enum HangUp {
     Reset,
 }
 
-/// A pipe of the kernel's, by what its ends are known by: bytes go through it without being seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Pipe {
-    /// Where bytes go in.
-    pub entry: i32,
-    /// Where they come out.
-    pub exit: i32,
-}
-
 /// One end of a tunnel: a connection that never blocks.
 pub trait Stream {
     /// Whether [`Stream::recv`] is worth a call.
@@ -48,27 +39,6 @@ pub trait Stream {
     /// Sends the front of `bytes`, which are never empty. After [`Io::Again`] the same bytes, at the same
     /// address, are offered again (TLS libraries demand it).
     fn send(&mut self, bytes: &[u8]) -> Io;
-
-    /// Whether bytes can go from here to a pipe, and from a pipe to here.
-    fn can_pipe(&self) -> bool {
-        false
-    }
-
-    /// Receives at most `most` bytes into an empty pipe. [`Io::Again`] while the end stays readable means that it cannot
-    /// be done this way.
-    fn recv_into(&mut self, _pipe: Pipe, _most: usize) -> Io {
-        Io::Again
-    }
-
-    /// Sends `len` bytes, or the front of them, out of a pipe in which they are.
-    fn send_from(&mut self, _pipe: Pipe, _len: usize) -> Io {
-        Io::Error
-    }
-
-    /// As [`Stream::send`], of bytes that others follow at once: they need not leave by themselves.
-    fn send_before(&mut self, bytes: &[u8]) -> Io {
-        self.send(bytes)
-    }
 
     /// Whether bytes are waiting that [`Stream::is_readable`] has not announced yet.
     fn has_more(&mut self) -> bool;
@@ -89,14 +59,6 @@ pub trait Buffers {
 
     /// Takes a buffer back.
     fn give(&mut self, buffer: Box<[u8]>);
-
-    /// An empty pipe, or `None` where there is none to be had: then it has to go without one.
-    fn take_pipe(&mut self) -> Option<Pipe> {
-        None
-    }
-
-    /// Takes a pipe back, with `len` bytes left in it.
-    fn give_pipe(&mut self, _pipe: Pipe, _len: usize) {}
 }
 
 /// The two ends and the buffers of a tunnel, for the time of one turn.

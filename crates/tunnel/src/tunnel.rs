@@ -188,8 +188,7 @@ impl Tunnel {
             return work + self.knock(now, ends);
         }
         if self.reads_target() {
-            let can_pipe = ends.client.can_pipe() && ends.target.can_pipe();
-            match self.download.receive(now, ends.target, ends.buffers, can_pipe, &mut self.desk) {
+            match self.download.receive(now, ends.target, ends.buffers, &mut self.desk) {
                 Ok(0) => {}
                 Ok(len) => {
                     if self.cause.is_some() {
@@ -237,17 +236,14 @@ impl Tunnel {
         let mut moved = 0;
         while self.owes_client() && client.is_writable() {
             let control_first = !self.download.is_begun() && !self.desk.control.is_empty();
-            let sent = if control_first {
-                client.send(self.desk.control.begin())
-            } else {
-                self.download.send(client)
-            };
-            match sent {
+            let bytes = if control_first { self.desk.control.begin() } else { self.download.begin() };
+            match client.send(bytes) {
                 Io::Done(len) if control_first => {
                     self.desk.control.advance(len);
                     moved += len;
                 }
                 Io::Done(len) => {
+                    self.download.advance(len);
                     self.desk.payload_at = now;
                     moved += len;
                 }
@@ -257,9 +253,6 @@ impl Tunnel {
         }
         if self.client_blocked.note(now, moved > 0, self.owes_client()) {
             self.desk.stood_still(now);
-        }
-        if self.client_blocked.is_blocked() {
-            self.download.note_wait();
         }
         if self.desk.control.is_empty() {
             self.desk.stats.pings += u32::from(self.desk.heartbeat.on_ping_sent(now));

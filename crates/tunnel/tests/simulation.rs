@@ -14,8 +14,6 @@ mod listener;
 mod memory;
 #[path = "simulation/peers.rs"]
 mod peers;
-#[path = "simulation/pipes.rs"]
-mod pipes;
 #[path = "simulation/plan.rs"]
 mod plan;
 #[path = "simulation/random.rs"]
@@ -108,22 +106,6 @@ fn a_turn_is_as_short_for_small_reads_as_for_large_ones() {
         live(seed, &mut world);
         assert!(world.yields > 0, "all in one turn");
     }
-}
-
-#[test]
-fn a_long_transfer_goes_through_pipes_and_is_the_same() {
-    let (mut whole, mut pieces) = (0, 0);
-    for seed in 0..from_environment("SIMULATION_RUNS").unwrap_or(60) {
-        eprintln!("seed {seed}");
-        let mut world = plan::long_transfer(seed);
-        let end = world.run();
-        world.judge(end);
-        let target = &world.target.socket;
-        whole += usize::from(target.piped > target.read / 2);
-        pieces += usize::from(target.piped > 0);
-    }
-    assert!(whole > 10, "the most of {whole} transfers went through pipes, some of {pieces}");
-    assert!(pieces > whole + 5, "{pieces} transfers went through pipes, {whole} for the most part");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use websockify_protocol::subprotocol::Encoding;
-use websockify_tunnel::{HangUp, Io, Msec, Pipe, Stream};
+use websockify_tunnel::{HangUp, Io, Msec, Stream};
 
 use crate::listener::{Heard, Listener};
 use crate::socket::Socket;
@@ -99,24 +99,6 @@ impl ClientEnd {
         }
     }
 
-    fn note_begin(&mut self, bytes: &[u8]) {
-        if self.listener.is_between_frames() {
-            self.in_data = bytes[0] & 8 == 0;
-            self.note_offer(bytes);
-        }
-    }
-
-    fn note_sent(&mut self, bytes: &[u8], sent: Io) -> Io {
-        if let Io::Done(len) = sent {
-            self.data_sent += if self.in_data { len } else { 0 };
-            self.listener.hear(&bytes[..len]);
-            while let Some(heard) = self.listener.next() {
-                self.note(heard);
-            }
-        }
-        sent
-    }
-
     fn note(&mut self, heard: Heard) {
         match heard {
             Heard::Data(bytes) => self.payload.extend(bytes),
@@ -150,26 +132,19 @@ impl Stream for ClientEnd {
     }
 
     fn send(&mut self, bytes: &[u8]) -> Io {
-        self.note_begin(bytes);
+        if self.listener.is_between_frames() {
+            self.in_data = bytes[0] & 8 == 0;
+            self.note_offer(bytes);
+        }
         let sent = self.socket.send(bytes);
-        self.note_sent(bytes, sent)
-    }
-
-    fn can_pipe(&self) -> bool {
-        self.socket.can_pipe()
-    }
-
-    fn send_from(&mut self, pipe: Pipe, len: usize) -> Io {
-        let content = self.socket.pipes.as_ref().expect("pipes").content(pipe);
-        assert!(!self.listener.is_between_frames(), "payload without a header");
-        let sent = self.socket.send_from(pipe, len);
-        self.note_sent(&content, sent)
-    }
-
-    fn send_before(&mut self, bytes: &[u8]) -> Io {
-        self.note_begin(bytes);
-        let sent = self.socket.send_before(bytes);
-        self.note_sent(bytes, sent)
+        if let Io::Done(len) = sent {
+            self.data_sent += if self.in_data { len } else { 0 };
+            self.listener.hear(&bytes[..len]);
+            while let Some(heard) = self.listener.next() {
+                self.note(heard);
+            }
+        }
+        sent
     }
 
     fn has_more(&mut self) -> bool {

@@ -1,8 +1,6 @@
-//! Relay buffers and pipes that are counted, and that run out when they are told to.
+//! Relay buffers that are counted, and that run out when they are told to.
 
-use websockify_tunnel::{Buffers, Pipe};
-
-use crate::pipes::Pipes;
+use websockify_tunnel::Buffers;
 
 pub(crate) struct Memory {
     size: usize,
@@ -12,23 +10,15 @@ pub(crate) struct Memory {
     fails: Option<(usize, bool)>,
     taken: usize,
     pub(crate) has_failed: bool,
-    /// Where there are pipes, and how many times one is to be had.
-    pipes: Option<(Pipes, usize)>,
-    /// How many of them are out.
-    pub(crate) pipes_out: usize,
 }
 
 impl Memory {
     pub(crate) fn new(size: usize) -> Self {
-        Self { size, out: 0, fails: None, taken: 0, has_failed: false, pipes: None, pipes_out: 0 }
+        Self { size, out: 0, fails: None, taken: 0, has_failed: false }
     }
 
     pub(crate) fn fail_from(&mut self, number: usize, for_good: bool) {
         self.fails = Some((number, for_good));
-    }
-
-    pub(crate) fn give_pipes(&mut self, pipes: Pipes, times: usize) {
-        self.pipes = Some((pipes, times));
     }
 
     pub(crate) fn size(&self) -> usize {
@@ -53,19 +43,5 @@ impl Buffers for Memory {
     fn give(&mut self, buffer: Box<[u8]>) {
         assert_eq!(buffer.len(), self.size);
         self.out -= 1;
-    }
-
-    fn take_pipe(&mut self) -> Option<Pipe> {
-        let (pipes, times) = self.pipes.as_mut()?;
-        *times = times.checked_sub(1)?;
-        self.pipes_out += 1;
-        assert_eq!(self.pipes_out, 1, "more than one pipe");
-        Some(pipes.open())
-    }
-
-    fn give_pipe(&mut self, pipe: Pipe, len: usize) {
-        let (pipes, _) = self.pipes.as_ref().expect("a pipe that was not taken");
-        pipes.close(pipe, len);
-        self.pipes_out -= 1;
     }
 }

@@ -56,11 +56,6 @@ impl Line {
         line
     }
 
-    /// The network keeps together what is said together.
-    pub(crate) fn comes_at_once(&mut self) {
-        self.largest_piece = usize::MAX;
-    }
-
     /// Bytes still to be said.
     pub(crate) fn len(&self) -> usize {
         self.script.iter().map(|(_, act)| act.len()).sum()

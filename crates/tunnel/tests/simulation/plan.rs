@@ -10,7 +10,6 @@ use crate::client_end::ClientEnd;
 use crate::listener::Listener;
 use crate::memory::Memory;
 use crate::peers::{Act, Appetite, Client, Line, Manners, Target};
-use crate::pipes::Pipes;
 use crate::random::Random;
 use crate::socket::{Last, Socket, Trigger};
 use crate::speech::{self, Spoken, Words};
@@ -34,7 +33,6 @@ pub(crate) fn world(seed: u64) -> World {
     }
     let tunnel = Tunnel::new(0, encoding, Some(speech::MAX_FRAME_SIZE));
     let mut world = World::new(client, target, tunnel, limits(random), memory);
-    pipes(random, &mut world);
     world.fault_code = fault_code;
     world.outside = outside(random);
     if let Some((greeting, until)) = demanded {
@@ -69,42 +67,6 @@ fn demanded(random: &mut Random, said: &Script) -> (Vec<u8>, Msec) {
 
 fn in_hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("\\x{byte:02x}")).collect()
-}
-
-/// A target that has much to say at once, and a client that mostly takes it as it comes.
-pub(crate) fn long_transfer(seed: u64) -> World {
-    let random = &mut Random(seed);
-    let len = 700_000 + random.below(1_000_000);
-    let mut said = Script::from([(0, Act::Say(Words::raw(random.bytes(len))))]);
-    let last = random.pick(&[Some(Last::Eof), Some(Last::Eof), Some(Last::Reset), None]);
-    said.extend(last.map(|last| (pause(random), Act::Leave(last))));
-    let (words, fault_code) =
-        if random.chance(50) { client_script(random, Encoding::Binary) } else { (Script::new(), None) };
-    let trigger = random.pick(&[Trigger::Edge, Trigger::Edge, Trigger::Level]);
-    let room = random.pick(&[len, 100 * len]);
-    let mut client = client(random, Encoding::Binary, trigger, (words, room));
-    if random.chance(70) {
-        client.appetite = Appetite::hearty();
-    }
-    let mut target = target(random, trigger, (said, client.line.len()));
-    target.line.comes_at_once();
-    let tunnel = Tunnel::new(0, Encoding::Binary, Some(speech::MAX_FRAME_SIZE));
-    let mut world = World::new(client, target, tunnel, limits(random), Memory::new(49_152));
-    world.fault_code = fault_code;
-    world.outside = outside(random);
-    pipes(random, &mut world);
-    world
-}
-
-/// Whether bytes may go through pipes: mostly, but a socket may not take part, and pipes may run out.
-fn pipes(random: &mut Random, world: &mut World) {
-    let pipes = Pipes::default();
-    let times = random.pick(&[1_000_000, 1_000_000, 3, 1, 0]);
-    world.memory.give_pipes(pipes.clone(), times);
-    for socket in [&mut world.client.end.socket, &mut world.target.socket] {
-        socket.pipes = random.chance(90).then(|| pipes.clone());
-        socket.refuses_pipes = random.chance(5);
-    }
 }
 
 fn limits(random: &mut Random) -> Limits {

@@ -7,9 +7,8 @@
 use std::mem;
 use std::ops::Range;
 
-use websockify_tunnel::{HangUp, Io, Msec, Pipe, Stream};
+use websockify_tunnel::{HangUp, Io, Msec, Stream};
 
-use crate::pipes::Pipes;
 use crate::random::Random;
 
 /// How an event loop announces (epoll and poll).
@@ -86,14 +85,6 @@ pub(crate) struct Socket {
     refused: Option<(usize, Vec<u8>)>,
     /// How often of a hundred times a send comes to nothing though there is room, as a TLS library's may.
     pub(crate) balks: usize,
-    /// Where bytes may go to a pipe and come from one.
-    pub(crate) pipes: Option<Pipes>,
-    /// How many bytes did.
-    pub(crate) piped: usize,
-    /// A pipe is refused, though the socket takes part.
-    pub(crate) refuses_pipes: bool,
-    /// What was sent last waits for what follows it.
-    waits_for_more: bool,
 }
 
 impl Socket {
@@ -127,10 +118,6 @@ impl Socket {
             wants_room: None,
             refused: None,
             balks: random.pick(&[0, 0, 3, 10]),
-            pipes: None,
-            piped: 0,
-            refuses_pipes: false,
-            waits_for_more: false,
         }
     }
 
@@ -249,43 +236,10 @@ impl Socket {
         self.wants_room.filter(|&at| at > self.now)
     }
 
-    /// What the kernel does with `bytes` that are sent.
-    fn take_in(&mut self, bytes: &[u8]) -> Io {
-        assert!(self.writable, "send on a guess");
-        assert!(!self.send_failed, "send after a failure");
-        self.writes += 1;
-        self.waits_for_more = false;
-        if self.broken {
-            self.send_failed = true;
-            self.note_owed(false);
-            return Io::Error;
-        }
-        let room = self.size - self.outbox;
-        if room == 0 {
-            return self.come_short(self.now);
-        }
-        if self.random.chance(self.balks) {
-            let most = self.random.pick(&[1, 5, 5, 15_000]);
-            let until = self.now + self.random.up_to(most);
-            return self.come_short(until);
-        }
-        let most = room.min(bytes.len());
-        let len = if self.random.chance(20) { 1 + self.random.below(most) } else { most };
-        self.outbox += len;
-        self.wrote.extend(&bytes[..len]);
-        self.times.moved = self.now;
-        self.note_owed(len < bytes.len());
-        if len == room && self.random.chance(70) {
-            // The kernel has noticed that there was no room for all, or the next send will.
-            self.writable = len == bytes.len();
-            self.wants_room = (!self.writable).then_some(self.now);
-        }
-        Io::Done(len)
-    }
-
-    fn come_short(&mut self, until: Msec) -> Io {
+    fn come_short(&mut self, bytes: &[u8], until: Msec) -> Io {
         self.writable = false;
         self.wants_room = Some(until);
+        self.refused = Some((bytes.as_ptr().addr(), bytes.to_vec()));
         self.note_owed(true);
         Io::Again
     }
@@ -299,7 +253,6 @@ impl Socket {
 
     /// A turn is over.
     pub(crate) fn note_turn(&mut self) {
-        assert!(!self.waits_for_more || !self.writable || self.broken, "what was to follow at once does not");
         let stands = (self.owed, self.is_blocked());
         if self.stood.0 && !stands.0 {
             self.times.unblocked = self.now;
@@ -358,52 +311,39 @@ impl Stream for Socket {
 
     fn send(&mut self, bytes: &[u8]) -> Io {
         assert!(!bytes.is_empty(), "send of nothing");
+        assert!(self.writable, "send on a guess");
+        assert!(!self.send_failed, "send after a failure");
+        self.writes += 1;
         if let Some((address, refused)) = self.refused.take() {
             assert_eq!(address, bytes.as_ptr().addr(), "a refused range has moved");
             assert!(bytes.starts_with(&refused), "a refused range has changed");
         }
-        let sent = self.take_in(bytes);
-        if sent == Io::Again {
-            self.refused = Some((bytes.as_ptr().addr(), bytes.to_vec()));
+        if self.broken {
+            self.send_failed = true;
+            self.note_owed(false);
+            return Io::Error;
         }
-        sent
-    }
-
-    fn can_pipe(&self) -> bool {
-        self.pipes.is_some()
-    }
-
-    fn recv_into(&mut self, pipe: Pipe, most: usize) -> Io {
-        let pipes = self.pipes.clone().expect("a socket that takes part");
-        if self.refuses_pipes {
-            return Io::Again;
+        let room = self.size - self.outbox;
+        if room == 0 {
+            return self.come_short(bytes, self.now);
         }
-        let mut room = vec![0; most];
-        let received = self.recv(&mut room);
-        if let Io::Done(len) = received {
-            pipes.fill(pipe, &room[..len]);
-            self.piped += len;
-            // A pipe may be full before the socket is empty, which tells nothing of what is left.
-            self.readable |= self.trigger == Trigger::Edge || self.inbox_len() > 0;
+        if self.random.chance(self.balks) {
+            let most = self.random.pick(&[1, 5, 5, 15_000]);
+            let until = self.now + self.random.up_to(most);
+            return self.come_short(bytes, until);
         }
-        received
-    }
-
-    fn send_from(&mut self, pipe: Pipe, len: usize) -> Io {
-        let pipes = self.pipes.clone().expect("a socket that takes part");
-        let content = pipes.content(pipe);
-        assert_eq!(content.len(), len, "another number of bytes is in the pipe");
-        let sent = self.take_in(&content);
-        if let Io::Done(len) = sent {
-            pipes.drop_front(pipe, len);
+        let most = room.min(bytes.len());
+        let len = if self.random.chance(20) { 1 + self.random.below(most) } else { most };
+        self.outbox += len;
+        self.wrote.extend(&bytes[..len]);
+        self.times.moved = self.now;
+        self.note_owed(len < bytes.len());
+        if len == room && self.random.chance(70) {
+            // The kernel has noticed that there was no room for all, or the next send will.
+            self.writable = len == bytes.len();
+            self.wants_room = (!self.writable).then_some(self.now);
         }
-        sent
-    }
-
-    fn send_before(&mut self, bytes: &[u8]) -> Io {
-        let sent = self.send(bytes);
-        self.waits_for_more = matches!(sent, Io::Done(_));
-        sent
+        Io::Done(len)
     }
 
     fn has_more(&mut self) -> bool {

@@ -75,7 +75,7 @@ done_testing;
 # the kernel has to turn away is reset in the middle of its handshake.
 sub conf () {
     my $servers = join ' ', map { "server 127.0.0.1:$_ max_fails=0;" } @targets;
-    my $conf = $scene->conf(http_config => "upstream target { $servers }", config => <<~'END');
+    my $conf = $scene->conf(events_config => 'multi_accept on;', http_config => "upstream target { $servers }", config => <<~'END');
         access_log off;
         location / { websockify_pass target; websockify_ping_interval 2s; websockify_ping_timeout 3m; }
         END

@@ -24,6 +24,9 @@ const STACK: usize = 128 * 1024;
 const PATIENCE: Duration = Duration::from_secs(180);
 /// How many ports the target has: each has a queue of 128, and after a restart all sessions come back at once.
 const PORTS: usize = 16;
+/// A long run takes its time, so that it leaves some of the machine to others: how often as long each rest is.
+const LEISURE: u64 = 3;
+const LONG: Duration = Duration::from_secs(180);
 /// How long the target is away when it restarts.
 const AWAY: Duration = Duration::from_millis(300);
 /// Bytes of a bulk transfer.
@@ -54,6 +57,7 @@ struct World {
     /// The target's listeners are to go.
     away: AtomicBool,
     stop: AtomicBool,
+    leisure: u64,
     random: AtomicU64,
     counts: Mutex<HashMap<(&'static str, &'static str), u64>>,
     failures: Mutex<Vec<String>>,
@@ -80,7 +84,8 @@ fn main() -> ExitCode {
 }
 
 fn run(port: u16, sessions: u64, length: Duration, restart: Duration) -> Result<bool, Fault> {
-    let world = Arc::new(World::default());
+    let leisure = if length > LONG { LEISURE } else { 1 };
+    let world = Arc::new(World { leisure, ..World::default() });
     let mut target = Target::start(&world, &[0; PORTS])?;
     let ports: Vec<_> = target.ports().map(|port| port.to_string()).collect();
     println!("targets {}", ports.join(" "));
@@ -142,7 +147,7 @@ impl World {
     }
 
     fn rest(&self, most: u64) {
-        thread::sleep(Duration::from_millis(self.below(most)));
+        thread::sleep(Duration::from_millis(self.below(most * self.leisure)));
     }
 }
 

@@ -21,13 +21,13 @@ __DATA__
 --- speed: 20
 --- targets
 hole: never accepts
-full: pauses, swallows
+full (rcvbuf 4096): pauses, swallows
 talks: streams 24_000_000, swallows
 vnc: swallows
 --- config
 location /connect { websockify_pass %%hole%%; }
-location /full    { websockify_pass %%full%%; websockify_read_timeout 1h; }
-location /talks   { websockify_pass %%talks%%; websockify_read_timeout 1h; }
+location /full    { websockify_pass %%full%%; websockify_read_timeout 1h; websockify_ping_interval 0; }
+location /talks   { websockify_pass %%talks%%; websockify_read_timeout 1h; websockify_ping_interval 0; }
 location /silent  { websockify_pass %%vnc%%; }
 location /read    { websockify_pass %%vnc%%; websockify_ping_interval 0; }
 --- steps

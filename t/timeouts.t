@@ -14,7 +14,7 @@ sub seconds ($code) { my $start = time; $code->(); return time - $start }
 # A session whose target is full: the client, and how much of `$bytes` was taken.
 sub full_session ($t, $bytes) {
     my $client = $t->client;
-    my $taken  = $client->stream->write_until_full($bytes);
+    my $taken  = $client->stream->write_until_full($bytes, 2);
     cmp_ok $taken, '<', length $bytes, 'the target is full';
     return ($client, $taken);
 }

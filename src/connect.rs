@@ -3,20 +3,25 @@
 use nginx_sys::ngx_int_t;
 use websockify_status::{Event, Refusal, Unconnected};
 
+use crate::conf::errors::ErrorMode;
 use crate::conf::main::MainConf;
 use crate::nginx::conf::main::main;
 use crate::nginx::log::Printable;
 use crate::nginx::request::Request;
 use crate::nginx::resolver::{self, Address, Answer, NotStarted};
 use crate::nginx::upstream;
-use crate::nginx::{alarm, now};
+use crate::nginx::{alarm, now, rc};
 use crate::session::Session;
 use crate::target::{self, Choice, Target};
+use crate::waiting;
 
 /// Starts the way to the target of a held request, which answers itself from here on.
 pub(crate) fn start(request: Request, session: &Session, choice: Choice) {
     if session.conf.connect_retry > 0 {
         session.attempts.retry.set_until(now() + session.conf.connect_retry as u64);
+        if session.conf.error_mode == ErrorMode::Close && !waiting::begin(request, session) {
+            return request.finalize(rc::ERROR);
+        }
     }
     go(request, session, choice);
 }
@@ -37,7 +42,7 @@ fn resolve(request: Request, session: &Session, address: &Address) {
             request.log().error(format_args!("no resolver defined to resolve \"{host}\""));
             fail(request, session);
         }
-        Err(NotStarted::OutOfMemory) => request.finalize(500),
+        Err(NotStarted::OutOfMemory) => answer(request, session, 500),
     }
 }
 
@@ -49,7 +54,7 @@ pub(crate) fn resolved(request: Request, session: &Session, answer: Answer<'_>) 
             let name = Printable(name);
             request.log().error(format_args!("target \"{name}\" could not be resolved: {words}"));
             match session.attempts.retry.next_pause() {
-                Some(pause) if alarm::set(request, session, pause) => {}
+                Some(pause) if alarm::set(request, session, pause, try_again) => {}
                 _ => fail(request, session),
             }
         }
@@ -57,16 +62,25 @@ pub(crate) fn resolved(request: Request, session: &Session, answer: Answer<'_>) 
 }
 
 /// A name that was not found may be found now.
-pub(crate) fn try_again(request: Request, session: &Session) {
+fn try_again(session: &Session, request: Request) {
     match target::choose(request, session) {
         Ok(choice) => go(request, session, choice),
-        Err(status) => request.finalize(status as ngx_int_t),
+        Err(status) => answer(request, session, status),
+    }
+}
+
+fn answer(request: Request, session: &Session, status: u16) {
+    if waiting::is_begun(session) {
+        waiting::tell(session, request, status);
+        request.finalize(rc::OK);
+    } else {
+        request.finalize(status as ngx_int_t);
     }
 }
 
 fn fail(request: Request, session: &Session) {
     count(request, session, Event::Unconnected(Unconnected::Failed));
-    request.finalize(502);
+    answer(request, session, 502);
 }
 
 fn count(request: Request, session: &Session, event: Event) {
@@ -80,6 +94,6 @@ fn connect(request: Request, session: &Session, target: Target) {
         if may_be_had { upstream::connect(request, &session.conf.upstream, session) } else { Err(403) };
     if let Err(status) = connecting {
         count(request, session, Event::Refused(Refusal::Target, status));
-        request.finalize(status as ngx_int_t);
+        answer(request, session, status);
     }
 }

@@ -56,10 +56,7 @@ impl ErrorFilter for Errors {
         if note.turned.get().is_some() || !handshake::add_headers(request, &accepted) {
             return None;
         }
-        let (code, reason) = close_for(status, note.waited.get());
-        note.turned.set(Some(code));
-        request.log().info(format_args!("handshake is answered with {code} in place of {status}"));
-        let frame = ControlFrame::close(Some(code), reason);
+        let frame = close_in_place_of(request, status)?;
         let mut bytes = Vec::new();
         bytes.try_reserve_exact(frame.as_bytes().len()).ok()?;
         bytes.extend_from_slice(frame.as_bytes());
@@ -69,6 +66,15 @@ impl ErrorFilter for Errors {
     fn is_turned(request: Request) -> bool {
         close_code(request).is_some()
     }
+}
+
+/// The Close that takes a status's place; `None` where there is no mode that wants it.
+pub(crate) fn close_in_place_of(request: Request, status: u16) -> Option<ControlFrame> {
+    let note = request.pool().find::<Note>()?;
+    let (code, reason) = close_for(status, note.waited.get());
+    note.turned.set(Some(code));
+    request.log().info(format_args!("handshake is answered with {code} in place of {status}"));
+    Some(ControlFrame::close(Some(code), reason))
 }
 
 /// The code that has taken an error's place.

@@ -9,7 +9,6 @@ use crate::conf::LocConf;
 use crate::connect;
 use crate::fault;
 use crate::handshake;
-use crate::nginx::alarm::Sleeper;
 use crate::nginx::conf::main::main;
 use crate::nginx::conf::{location, ContentHandler};
 use crate::nginx::quit::Watched;
@@ -68,12 +67,6 @@ impl Asker for Session {
     fn on_resolved(&self, request: Request, answer: Answer<'_>) {
         fault::place(self.conf, "resolved");
         connect::resolved(request, self, answer);
-    }
-}
-
-impl Sleeper for Session {
-    fn on_alarm(&self, request: Request) {
-        connect::try_again(request, self);
     }
 }
 

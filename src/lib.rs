@@ -24,3 +24,4 @@ mod target;
 mod token;
 mod tunnel;
 mod variables;
+mod waiting;

@@ -40,6 +40,8 @@ pub(crate) struct Session {
 pub(crate) enum Phase {
     /// On the way to the target.
     Connecting,
+    /// On the way to the target, with the handshake accepted already.
+    Waiting,
     /// The handshake is accepted, bytes flow.
     Tunneling(Tunnel),
     /// Nothing flows any more.
@@ -103,7 +105,7 @@ impl Session {
     /// What the tunnel has moved so far; `None` where there was none.
     pub(crate) fn stats(&self) -> Option<Stats> {
         match &*self.phase.try_borrow().ok()? {
-            Phase::Connecting => None,
+            Phase::Connecting | Phase::Waiting => None,
             Phase::Tunneling(tunnel) => Some(*tunnel.stats()),
             Phase::Ended(outcome) => Some(outcome.stats),
         }
@@ -112,7 +114,7 @@ impl Session {
     /// How long the last answered ping took there and back.
     pub(crate) fn round_trip(&self) -> Option<Msec> {
         match &*self.phase.try_borrow().ok()? {
-            Phase::Connecting => None,
+            Phase::Connecting | Phase::Waiting => None,
             Phase::Tunneling(tunnel) => tunnel.round_trip(),
             Phase::Ended(outcome) => outcome.round_trip,
         }

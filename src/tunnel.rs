@@ -17,6 +17,7 @@ use crate::nginx::request::Request;
 use crate::nginx::upstream::{self, Upstream};
 use crate::nginx::{now, quit, rc};
 use crate::session::{refuse_expired, Outcome, Phase, Session};
+use crate::waiting;
 
 use ends::{Client, Target};
 
@@ -27,11 +28,14 @@ const ACTION: &CStr = c"tunneling";
 pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
     let right_ends = session.lifetime.right_ends(now());
     if right_ends.is_some_and(|end| end <= now()) {
-        return upstream::finish(request, refuse_expired(request) as ngx_int_t);
+        let (status, waits) = (refuse_expired(request), waiting::is_begun(session));
+        waiting::tell(session, request, status);
+        return upstream::finish(request, if waits { rc::OK } else { status as ngx_int_t });
     }
     upstream.note_switched();
     request.log().set_action(ACTION);
-    if !handshake::accept(request, &session.accepted) || !send_at_once(request, upstream) {
+    let is_accepted = waiting::is_begun(session) || handshake::accept(request, &session.accepted);
+    if !is_accepted || !send_at_once(request, upstream) {
         return upstream::finish(request, rc::ERROR);
     }
     let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.tunnel.frame_limit());
@@ -183,7 +187,9 @@ fn end_now(session: &Session) -> End {
             end
         }
         Phase::Ended(outcome) => outcome.end,
-        Phase::Connecting => End { cause: Cause::Internal, close_sent: false, undelivered: 0 },
+        Phase::Connecting | Phase::Waiting => {
+            End { cause: Cause::Internal, close_sent: false, undelivered: 0 }
+        }
     }
 }
 
@@ -198,7 +204,7 @@ fn finish(request: Request, end: End) {
 
 /// A panic of our own, logged already: this tunnel ends, the others do not.
 pub(crate) fn give_up(session: &Session, request: Request, upstream: Upstream) {
-    if matches!(&*session.phase.borrow(), Phase::Connecting) {
+    if matches!(&*session.phase.borrow(), Phase::Connecting | Phase::Waiting) {
         return upstream::finish(request, rc::ERROR);
     }
     end_with(session, request, upstream, Cause::Internal);
@@ -207,8 +213,12 @@ pub(crate) fn give_up(session: &Session, request: Request, upstream: Upstream) {
 /// The request ends: by `finish`, or because the worker closes its connections. The connections are there for the
 /// last time.
 pub(crate) fn release(session: &Session, request: Request, upstream: Upstream, status: ngx_int_t) {
+    if waiting::is_begun(session) {
+        upstream.note_told();
+        waiting::tell(session, request, u16::try_from(status).ok().filter(|&it| it >= 400).unwrap_or(500));
+    }
     let end = match &*session.phase.borrow() {
-        Phase::Connecting => return count_unconnected(session, request, status),
+        Phase::Connecting | Phase::Waiting => return count_unconnected(session, request, status),
         Phase::Tunneling(_) => None,
         Phase::Ended(outcome) => Some(outcome.end),
     };

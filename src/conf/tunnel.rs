@@ -66,7 +66,7 @@ impl TunnelConf {
         merge(&mut self.shutdown_close, outer.shutdown_close, UNSET_MSEC, OFF);
     }
 
-    pub(super) fn heartbeat(&self) -> Rhythm {
+    pub(crate) fn heartbeat(&self) -> Rhythm {
         Rhythm { interval: self.ping_interval as u64, timeout: self.ping_timeout as u64 }
     }
 

@@ -215,6 +215,12 @@ impl Request {
         unsafe { !(*self.as_ptr()).headers_in.upgrade.is_null() }
     }
 
+    /// Has the access log say that the request failed with this status, whatever was sent.
+    pub(crate) fn note_status(self, status: u16) {
+        // SAFETY: the request is alive by the promise of `new`.
+        unsafe { shim::wsk_request_note_status(self.as_ptr(), status.into()) };
+    }
+
     /// Whether the request has been answered with an error already, whose page is looked for.
     pub(crate) fn has_failed(self) -> bool {
         // SAFETY: the request is alive by the promise of `new`.

@@ -168,6 +168,12 @@ wsk_request_has_failed(const ngx_http_request_t *r)
 }
 
 static inline void
+wsk_request_note_status(ngx_http_request_t *r, ngx_uint_t status)
+{
+    r->err_status = status;
+}
+
+static inline void
 wsk_request_drop_headers(ngx_http_request_t *r)
 {
     ngx_uint_t        i;

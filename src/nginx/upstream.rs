@@ -157,6 +157,12 @@ impl Upstream {
         self.connection().is_some_and(|c| unsafe { shim::wsk_event_is_posted((*c.as_ptr()).write) != 0 })
     }
 
+    /// Keeps nginx from answering an upstream that fails: the client has been told.
+    pub(crate) fn note_told(self) {
+        // SAFETY: the upstream is alive.
+        unsafe { shim::wsk_upstream_set_header_sent(self.as_ptr()) };
+    }
+
     /// Counts bytes from the target, for `$upstream_bytes_received`.
     pub(crate) fn count_received(self, len: usize) {
         // SAFETY: a connected upstream has a state.

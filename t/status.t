@@ -427,3 +427,32 @@ my @clients = map { $t->client($_) } '/websockify', '/websockify', '/other';
 is named($t, 'all')->{active}, 2, 'of the server';
 is named($t, 'other')->{active}, 1, 'of the location';
 is named($t)->{active}, 0, 'none without';
+
+=== TEST 21: the dashboard asks for metrics that there are, by labels that they have
+--- config
+location /websockify { websockify_pass %%vnc%%; websockify_ping_interval 20ms; }
+location /down { websockify_pass unix:/nowhere; }
+location /status { websockify_status on; }
+--- steps
+my $client = $t->client;
+$client->expect('ping qr/./s');
+$client->close;
+my $refused = $t->connect;
+$refused->send_bytes($t->handshake($_)), $refused->response for 'POST /websockify', 'GET /down';
+await_figures($t, 'its end', sub ($f) { $f->{active} == 0 });
+my %label;
+for my $line (split /\n/, $t->get('/status?format=prometheus')->{body}) {
+    my ($name, $labels) = $line =~ /^(websockify_\w+)(?:\{(.*)\})? / or next;
+    $label{$name}{$_} = 1 for 'instance', ($labels // '') =~ /(\w+)="/g;
+}
+my $dashboard = decode_json(do { local (@ARGV, $/) = 'nginx-conf/grafana-dashboard.json'; <> });
+my @asked = map { $_->{expr} } map { $_->{targets}->@* } $dashboard->{panels}->@*;
+for my $asked (@asked) {
+    my ($name, $labels) = $asked =~ /(websockify_\w+)\{([^}]*)\}/ or fail($asked);
+    ok $label{$name}, $name or next;
+    my @by = map { split /, / } $asked =~ /by \(([^)]*)\)/g;
+    ok $label{$name}{$_}, "$name has $_" for @by, $labels =~ /(\w+)=/g;
+}
+cmp_ok @asked, '>', 12, scalar(@asked) . ' questions';
+--- error_log
+connect() to unix:/nowhere failed

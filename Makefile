@@ -5,7 +5,7 @@
 #                           nginx is built as well
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all fuzz fuzz-short mutants test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test release
+.PHONY: help build install check unit test test-all fuzz fuzz-short mutants test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test release docker docker-test
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
@@ -45,6 +45,12 @@ test-all: ## the slow ones as well: nginx's own configure, the vendored nginx
 
 deb-test: ## install, use, upgrade and purge the package in a clean Debian (as root)
 	@scripts/test deb
+
+docker: ## the container images, with docker, podman or buildah
+	@scripts/docker
+
+docker-test: ## those images on local base images, in use (as root)
+	@scripts/test-docker
 
 fuzz: ## fuzz the protocol, the tunnel and the rest of the crates (FUZZ_SECONDS=60 for each target)
 	@scripts/fuzz

@@ -40,13 +40,26 @@ source_version() {
 # Sets $source to an unpacked source of $nginx, or fails.
 find_source() {
     if [[ ${NGINX_SOURCE:-} ]]; then
-        source=$(cd "$NGINX_SOURCE" 2>/dev/null && pwd) || fail "NGINX_SOURCE: no directory \"$NGINX_SOURCE\""
-        [[ $(source_version "$source") ]] || fail "NGINX_SOURCE: no nginx source in \"$NGINX_SOURCE\""
+        named_source
         return
     fi
     source=$packaged_source
     [[ $(source_version "$source") == "$(nginx_version)" ]] ||
         fail "no headers of nginx $(nginx_version) ($nginx) found: unpack its source and give NGINX_SOURCE=/its/directory"
+}
+
+# That of NGINX_SOURCE; "vendored" is the one in the crate nginx-src.
+named_source() {
+    if [[ $NGINX_SOURCE == vendored ]]; then
+        source=$(vendored_source)
+    else
+        source=$(cd "$NGINX_SOURCE" 2>/dev/null && pwd) || fail "NGINX_SOURCE: no directory \"$NGINX_SOURCE\""
+    fi
+    local version
+    version=$(source_version "$source")
+    [[ $version ]] || fail "NGINX_SOURCE: no nginx source in \"$NGINX_SOURCE\""
+    [[ ! $which_nginx || $which_nginx == vendored || $version == "$(nginx_version)" ]] ||
+        fail "$nginx is nginx $(nginx_version), and the source in NGINX_SOURCE is that of $version"
 }
 
 # Sets $flags to what $source is to be configured with.

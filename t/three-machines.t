@@ -100,9 +100,10 @@ subtest 'a token is revoked' => sub {
 
 subtest "$idle_sessions idle sessions" => sub {
     my @before = map { memory($_) } @machines;
-    my $each    = int($idle_sessions / 4);
-    my @holders = map { holder($each) } 1 .. 4;
-    $_->await_output(qr/(open)/, 240) for @holders;
+    redis('SET', 'token:2', HUB . ':5902');
+    my $each    = int($idle_sessions / 8);
+    my @holders = map { holder($each, 1 + $_ % 2) } 1 .. 8;
+    $_->await_output(qr/(open)/, 600) for @holders;
     my @sessions = map { sessions_of($_) } 1 .. MACHINES;
     my @memory   = map { memory($machines[$_]) - $before[$_] } 0 .. MACHINES - 1;
     my $sum = 0;
@@ -112,7 +113,7 @@ subtest "$idle_sessions idle sessions" => sub {
         cmp_ok($count, '>=', $idle_sessions / MACHINES * 0.9, "machine $number has its share: $count");
         note(sprintf 'machine %d: %d sessions, %.1f KiB each', $number, $count, $memory[ $number - 1 ] / $count);
     }
-    is($sum, 4 * $each, 'all are there');
+    is($sum, 8 * $each, 'all are there');
     is(figure($_), $sessions[ $_ - 1 ], "machine $_ says so, to Prometheus") for 1 .. MACHINES;
     my @spent = map { processor($_) } @machines;
     my $since = Time::HiRes::time;
@@ -225,10 +226,10 @@ sub target ($number) {
     return $program;
 }
 
-# A process that holds so many idle sessions.
-sub holder ($count) {
+# A process that holds so many idle sessions to one of the targets, which can hold just under 20,000.
+sub holder ($count, $token) {
     return WebsockifyTest::Program->start('holder', [ 'prlimit', '--nofile=20000:20000', $^X, "$FindBin::Bin/support/holder.pl",
-        HUB . ':' . BALANCER, '/websockify?token=1', $count ]);
+        HUB . ':' . BALANCER, "/websockify?token=$token", $count ]);
 }
 
 sub connect_to ($port, $token) {

@@ -122,7 +122,7 @@ subtest "$idle_sessions idle sessions" => sub {
     note(sprintf 'machine %d: %.2f %% of a core', $_, 100 * (processor($machines[ $_ - 1 ]) - $spent[ $_ - 1 ]) / (Time::HiRes::time - $since))
         for 1 .. MACHINES;
     $_->signal('USR1') for @holders;
-    is($_->await_output(qr/^answers: (\d+)$/m, 120), $each, 'each answers, when spoken to') for @holders;
+    is($_->await_output(qr/^answers: (\d+)$/m, 600), $each, 'each answers, when spoken to') for @holders;
 };
 
 $balancer->stop('TERM');

@@ -226,6 +226,7 @@ pub(crate) fn release(session: &Session, request: Request, upstream: Upstream, s
         quit::unwatch(request, session);
     }
     let end = end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown));
+    upstream.note_sent();
     books(request).ended(&session.entry, session.conf.status_name(), end);
     // What was evaluated while the session ran is not what the access log shall say.
     request.flush_variables();

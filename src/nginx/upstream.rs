@@ -171,6 +171,16 @@ impl Upstream {
         }
     }
 
+    /// Notes, for `$upstream_bytes_sent`, what has been sent up to now: nginx looks before it lets go of the connection.
+    pub(crate) fn note_sent(self) {
+        // SAFETY: a connected upstream has a state, and its connection is open.
+        unsafe {
+            if let (Some(state), Some(connection)) = ((*self.as_ptr()).state.as_mut(), self.connection()) {
+                state.bytes_sent = (*connection.as_ptr()).sent;
+            }
+        }
+    }
+
     /// Notes, for `$upstream_status` and `$upstream_header_time`, that the handshake was answered.
     pub(crate) fn note_switched(self) {
         // SAFETY: a connected upstream has a state and a peer.

@@ -14,7 +14,7 @@ use constant PIECE => 1 << 20;
 
 # Connects to `$port` of 127.0.0.1 or of host => "address", over TLS if asked: tls => { IO::Socket::SSL's options }.
 sub connect ($class, $port, %option) {
-    my $self = bless { in => '', ended => '', reading => 1 }, $class;
+    my $self = bless { in => '', ended => '', reading => 1, received => 0 }, $class;
     socket my $socket, PF_INET, SOCK_STREAM, 0 or croak "socket: $!";
     setsockopt $socket, SOL_SOCKET, SO_RCVBUF, $option{rcvbuf} or croak "SO_RCVBUF: $!" if $option{rcvbuf};
     CORE::connect $socket, pack_sockaddr_in($port, inet_aton($option{host} // '127.0.0.1')) or croak "connect to port $port: $!";
@@ -70,6 +70,7 @@ sub turn ($self, $to_write, $seconds) {
 
 sub _read ($self) {
     my $n = sysread $self->{socket}, $self->{in}, PIECE, length $self->{in};
+    $self->{received} += $n // 0;
     return if $n || !defined $n && $self->_again;
     $self->{ended} = defined $n ? 'end' : 'reset';
     $self->{dead}  = 1 if !defined $n;

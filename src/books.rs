@@ -177,7 +177,7 @@ fn ending(cause: Cause) -> Ending {
         Cause::Fault(_) => Ending::ClientFault,
         Cause::TargetEof => Ending::TargetEof,
         Cause::TargetReset => Ending::TargetReset,
-        Cause::FirstBytes(_) => Ending::TargetRefused,
+        Cause::FirstBytes(_) | Cause::TargetNotUtf8 => Ending::TargetRefused,
         Cause::SendTimeout(Side::Client) => Ending::ClientTimeout,
         Cause::SendTimeout(Side::Target) => Ending::TargetTimeout,
         Cause::ReadTimeout => Ending::ReadTimeout,

@@ -7,6 +7,7 @@ pub(crate) mod connect;
 pub(crate) mod errors;
 pub(crate) mod lifetime;
 pub(crate) mod main;
+pub(crate) mod payload;
 #[cfg(ngx_feature = "http_ssl")]
 pub(crate) mod ssl;
 #[cfg(not(ngx_feature = "http_ssl"))]
@@ -24,6 +25,7 @@ use crate::nginx::upstream::Group;
 use access::AccessConf;
 use errors::{ErrorMode, HTTP, UNSET};
 use lifetime::LifetimeConf;
+use payload::PayloadConf;
 use token::TokenConf;
 use tunnel::TunnelConf;
 use zone::Shown;
@@ -49,6 +51,7 @@ pub(crate) struct LocConf {
     pub(crate) access: AccessConf,
     pub(crate) token: TokenConf,
     pub(crate) lifetime: LifetimeConf,
+    pub(crate) payload: PayloadConf,
     pub(crate) tunnel: TunnelConf,
     /// `websockify_error_mode`
     pub(crate) error_mode: ErrorMode,
@@ -71,6 +74,7 @@ impl LocConf {
             access: AccessConf::default(),
             token: TokenConf::unset(),
             lifetime: LifetimeConf::unset(),
+            payload: PayloadConf::unset(),
             tunnel: TunnelConf::unset(),
             error_mode: UNSET,
             connect_retry: UNSET_MSEC,
@@ -88,6 +92,7 @@ impl LocConf {
         self.access.merge(&outer.access);
         self.lifetime.merge(&outer.lifetime);
         self.merge_tls(outer, conf)?;
+        self.payload.merge(&outer.payload);
         self.tunnel.merge(&outer.tunnel);
         merge(&mut self.error_mode, outer.error_mode, UNSET, HTTP);
         merge(&mut self.connect_retry, outer.connect_retry, UNSET_MSEC, 0);

@@ -51,7 +51,9 @@ impl Look for Errors {
 impl ErrorFilter for Errors {
     fn turn(request: Request, status: u16) -> Option<Vec<u8>> {
         let note = request.pool().find::<Note>().filter(|note| note.wanted.get())?;
-        let accepted = handshake::judge(request, &Origins::Any).ok().filter(|_| !request.has_body())?;
+        let subprotocols = location::<LocConf>(request).payload.subprotocols();
+        let judged = handshake::judge(request, &Origins::Any, &subprotocols);
+        let accepted = judged.ok().filter(|_| !request.has_body())?;
         request.drop_headers();
         if note.turned.get().is_some() || !handshake::add_headers(request, &accepted) {
             return None;

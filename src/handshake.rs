@@ -17,7 +17,7 @@ const SHOWN: usize = 256;
 ///
 /// The status to answer with. Its headers are set, and the cause is logged.
 pub(crate) fn check<'r>(request: Request, conf: &LocConf) -> Result<Accepted<'r>, u16> {
-    let refusal = match judge(request, conf.access.origins()) {
+    let refusal = match judge(request, conf.access.origins(), &conf.payload.subprotocols()) {
         Ok(accepted) if !request.has_body() => return Ok(accepted),
         Ok(_) => {
             request.log().info(format_args!("client sent opening handshake with a body"));
@@ -46,14 +46,18 @@ fn log(request: Request, refusal: Refusal) {
     log.info(format_args!("client sent {refusal}: \"{}\", no WebSocket", Printable(origin)));
 }
 
-/// Looks at a request as an opening handshake that may come from these `origins`, and leaves it as it is.
+/// Looks at a request as an opening handshake that may come from these `origins` and speak these
+/// `subprotocols`, and leaves it as it is.
 ///
 /// # Errors
 ///
 /// Why it is none.
-pub(crate) fn judge<'r>(request: Request, origins: &Origins) -> Result<Accepted<'r>, Refusal> {
-    let terms =
-        Terms { origins, secure: request.connection().is_tls(), subprotocols: &Subprotocols::DEFAULT };
+pub(crate) fn judge<'r>(
+    request: Request,
+    origins: &Origins,
+    subprotocols: &Subprotocols<'_>,
+) -> Result<Accepted<'r>, Refusal> {
+    let terms = Terms { origins, secure: request.connection().is_tls(), subprotocols };
     handshake::validate(request.is_get(), request.http_version(), request.headers(), &terms)
 }
 

@@ -6,7 +6,9 @@ use nginx_sys::{
 };
 
 use crate::conf::main::MainConf;
-use crate::conf::{access, connect, errors, lifetime, ssl, token, tunnel, zone, LocConf, Pass, DEFAULT_PORT};
+use crate::conf::{
+    access, connect, errors, lifetime, payload, ssl, token, tunnel, zone, LocConf, Pass, DEFAULT_PORT,
+};
 use crate::errors::Errors;
 use crate::handler::Handler;
 use crate::nginx::bell::listen;
@@ -33,6 +35,7 @@ const TABLES: &[&[ngx_command_t]] = &[
     connect::COMMANDS,
     errors::COMMANDS,
     lifetime::COMMANDS,
+    payload::COMMANDS,
     ssl::COMMANDS,
     token::COMMANDS,
     tunnel::COMMANDS,

@@ -38,7 +38,8 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
     if !is_accepted || !send_at_once(request, upstream) {
         return upstream::finish(request, rc::ERROR);
     }
-    let mut tunnel = Tunnel::new(now(), session.accepted.encoding, session.conf.tunnel.frame_limit());
+    let encoding = session.conf.payload.encoding(session.accepted.encoding);
+    let mut tunnel = Tunnel::new(now(), encoding, session.conf.tunnel.frame_limit());
     if let Some(end) = right_ends {
         tunnel.expire_at(end);
     }
@@ -263,6 +264,11 @@ fn log(request: Request, end: End) {
         Cause::SendTimeout(Side::Target) => log.error(format_args!("target timed out: it took no data")),
         Cause::FirstBytes(unlike) => log.error(format_args!("target {}", shortcoming(unlike))),
         Cause::Admin(_) => log.info(format_args!("session was ended by an administrator")),
+        Cause::TargetNotUtf8 => {
+            log.error(format_args!(
+                "target sent invalid UTF-8, \"websockify_frame_type text\" takes no other"
+            ));
+        }
         Cause::OutOfMemory => log.error(format_args!("no memory for a relay buffer")),
         Cause::ClientClose(_)
         | Cause::ClientEof

@@ -375,6 +375,11 @@ sub default_of ($name) {
     return "$name off;" if $field eq 'first_bytes' && $source =~ /self\.first_bytes\.as_ref\(\)\?\.as_ref\(\)/;
     return "$name any;" if $field eq 'origin' && $source =~ /unwrap_or\(&Origins::Any\)/;
     return "$name \L$value;" if ($value // '') =~ /\A(?:OFF|HTTP)\z/;
+    if ($field eq 'subprotocol') {
+        my ($list) = slurp("$root/crates/protocol/src/subprotocol.rs") =~ /const DEFAULT: .*List\(&\[(.*)\]\)/;
+        return "$name " . join(' ', $list =~ /b"(\w+)"/g) . ';';
+    }
+    if (my ($word) = $source =~ /\bchoice\(c"(\w+)", ${\($value // '-')}\)/) { return "$name $word;" }
     if (!defined $value) {
         my $tables = join '', $source =~ /const DEFAULTS: (?:Upstream|Tls)Defaults = \w+ \{\n(.*?)^\};/msg;
         ($value) = $tables =~ /^ +$field: (.+),$/m or return undef;

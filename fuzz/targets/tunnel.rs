@@ -224,7 +224,7 @@ fn judge(plan: &Plan, client: &Peer<'_, '_>, target: &Peer<'_, '_>, end: End) {
     let mut spoken = plain::listen(&plan.wire, plan.limit);
     let close = spoken.cut_at_close();
     let payload = match plan.encoding {
-        Encoding::Binary => Some(spoken.data()),
+        Encoding::Binary | Encoding::Text => Some(spoken.data()),
         Encoding::Base64 => base64(&spoken.said),
     };
     let heard = hear(&client.received, plan.encoding);

@@ -5,6 +5,9 @@
 pub enum Encoding {
     /// As it is.
     Binary,
+    /// As it is, but in text frames to the client: what the target says has to be UTF-8 (RFC 6455 section 5.6). No
+    /// subprotocol brings it, a location may ask for it.
+    Text,
     /// As base64 text, the way of websockify's `base64` subprotocol.
     Base64,
 }

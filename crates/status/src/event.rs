@@ -15,7 +15,7 @@ pub enum Ending {
     TargetEof,
     /// The target's connection broke.
     TargetReset,
-    /// What the target said first was not what was demanded.
+    /// What the target said was not what was demanded.
     TargetRefused,
     /// The client took nothing.
     ClientTimeout,

@@ -10,6 +10,7 @@ use websockify_protocol::subprotocol::Encoding;
 use crate::desk::Desk;
 use crate::limits::Stats;
 use crate::stream::{Buffers, Io, Msec, Stream};
+use crate::text::{Carry, MAX_CARRY};
 use crate::tunnel::OutOfMemory;
 
 /// How the target's stream ended.
@@ -17,6 +18,8 @@ use crate::tunnel::OutOfMemory;
 pub(crate) enum OutflowEnd {
     Eof,
     Reset,
+    /// It said what cannot stand in a text frame.
+    NotUtf8,
 }
 
 pub(crate) struct Download {
@@ -26,12 +29,14 @@ pub(crate) struct Download {
     /// The frame was offered to the client: nothing may go before its rest.
     begun: bool,
     encoding: Encoding,
+    /// What waits for the rest of its character.
+    carry: Carry,
     end: Option<OutflowEnd>,
 }
 
 impl Download {
     pub(crate) fn new(encoding: Encoding) -> Self {
-        Self { buffer: None, frame: 0..0, begun: false, encoding, end: None }
+        Self { buffer: None, frame: 0..0, begun: false, encoding, carry: Carry::default(), end: None }
     }
 
     pub(crate) fn end(&self) -> Option<OutflowEnd> {
@@ -81,7 +86,8 @@ impl Download {
                 return Ok(len);
             }
             Io::Again => {}
-            Io::Eof => self.end = Some(OutflowEnd::Eof),
+            Io::Eof if self.carry.is_empty() => self.end = Some(OutflowEnd::Eof),
+            Io::Eof => self.end = Some(OutflowEnd::NotUtf8),
             Io::Error => self.end = Some(OutflowEnd::Reset),
         }
         Ok(0)
@@ -104,15 +110,27 @@ impl Download {
 
     fn put(&mut self, raw: Range<usize>, stats: &mut Stats) {
         let Some(buffer) = self.buffer.as_deref_mut() else { return };
-        stats.bytes_sent += raw.len() as u64;
-        stats.frames_sent += 1;
+        let mut said = raw.len();
         let (opcode, payload) = match self.encoding {
             Encoding::Binary => (Opcode::Binary, raw),
+            Encoding::Text => {
+                let (text, is_utf8) = self.carry.text_within(buffer, raw);
+                if !is_utf8 {
+                    self.end = Some(OutflowEnd::NotUtf8);
+                }
+                said = text.len();
+                (Opcode::Text, text)
+            }
             Encoding::Base64 => {
                 let len = base64_stream::encode_within(buffer, raw, MAX_SERVER_HEADER);
                 (Opcode::Text, MAX_SERVER_HEADER..MAX_SERVER_HEADER + len)
             }
         };
+        if said == 0 {
+            return;
+        }
+        stats.bytes_sent += said as u64;
+        stats.frames_sent += 1;
         let start = encoder::put_header_before(buffer, payload.clone(), opcode);
         self.frame = start..payload.end;
     }
@@ -132,11 +150,12 @@ impl Download {
     }
 }
 
-/// Where in a buffer of `size` bytes the target's bytes are received: behind the room for a header, and for
-/// base64 so far behind that the longer text, written from the front, never overtakes what it is made from.
+/// Where in a buffer of `size` bytes the target's bytes are received: behind the room for a header, for text behind
+/// the beginning of a character, and for base64 so far behind that the longer text, written from the front, never overtakes what it is made from.
 fn room_start(size: usize, encoding: Encoding) -> usize {
     match encoding {
         Encoding::Binary => MAX_SERVER_HEADER,
+        Encoding::Text => MAX_SERVER_HEADER + MAX_CARRY,
         // The last group's four characters may stand up to two bytes behind the bytes they are made from.
         Encoding::Base64 => size - base64_stream::raw_len_for(size - MAX_SERVER_HEADER - 4),
     }

@@ -31,6 +31,8 @@ pub enum Cause {
     TargetReset,
     /// The target did not begin as is demanded of it.
     FirstBytes(Unlike),
+    /// The target said what is not UTF-8, where it has to be.
+    TargetNotUtf8,
     /// This side took nothing for the whole of the send timeout.
     SendTimeout(Side),
     /// Neither side said anything for the whole of the read timeout.
@@ -58,7 +60,7 @@ pub enum Cause {
 pub enum ClosedBy {
     /// The client, by a Close, its end of stream, a reset or a fault.
     Client,
-    /// The target, by its end of stream or a reset.
+    /// The target, by its end of stream, a reset or what it said.
     Target,
     /// A timeout.
     Timeout,
@@ -98,6 +100,7 @@ impl Cause {
             Self::TargetEof => (CloseCode::NORMAL, "target closed"),
             Self::TargetReset => (CloseCode::INTERNAL_ERROR, "target reset the connection"),
             Self::FirstBytes(_) => (CloseCode::INTERNAL_ERROR, "first bytes"),
+            Self::TargetNotUtf8 => (CloseCode::INTERNAL_ERROR, "target sent invalid UTF-8"),
             Self::SendTimeout(Side::Client) => (CloseCode::INTERNAL_ERROR, "client timed out"),
             Self::SendTimeout(Side::Target) => (CloseCode::INTERNAL_ERROR, "target timed out"),
             Self::ReadTimeout => (CloseCode::INTERNAL_ERROR, "timed out"),
@@ -124,7 +127,9 @@ impl Cause {
     pub fn closed_by(self) -> ClosedBy {
         match self {
             Self::ClientClose(_) | Self::ClientEof | Self::ClientReset | Self::Fault(_) => ClosedBy::Client,
-            Self::TargetEof | Self::TargetReset | Self::FirstBytes(_) => ClosedBy::Target,
+            Self::TargetEof | Self::TargetReset | Self::TargetNotUtf8 | Self::FirstBytes(_) => {
+                ClosedBy::Target
+            }
             Self::SendTimeout(_)
             | Self::ReadTimeout
             | Self::NoPong

@@ -13,6 +13,7 @@ mod ending;
 mod first_bytes;
 mod limits;
 mod stream;
+mod text;
 mod tunnel;
 mod upload;
 

@@ -40,6 +40,7 @@ impl Tunnel {
             (None, _) if self.client_gone && !has_more(ends.client) => Some(Cause::ClientReset),
             (None, Some(OutflowEnd::Eof)) if self.download.is_empty() => Some(Cause::TargetEof),
             (None, Some(OutflowEnd::Reset)) if self.download.is_empty() => Some(Cause::TargetReset),
+            (None, Some(OutflowEnd::NotUtf8)) if self.download.is_empty() => Some(Cause::TargetNotUtf8),
             (None, None)
                 if self.upload.is_refused() && self.download.is_empty() && !has_more(ends.target) =>
             {
@@ -47,7 +48,7 @@ impl Tunnel {
             }
             (None, _) => None,
         };
-        if self.cause == Some(Cause::TargetReset) {
+        if matches!(self.cause, Some(Cause::TargetReset | Cause::TargetNotUtf8)) {
             self.upload.refuse();
         } else if self.cause.is_some() && self.upload.blocked().is_blocked() {
             // The last words have their time from here on, however long the target was full before.

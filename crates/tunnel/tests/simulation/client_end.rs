@@ -57,6 +57,10 @@ impl ClientEnd {
         }
     }
 
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.listener.encoding()
+    }
+
     pub(crate) fn owes_pongs(&self) -> bool {
         !self.owed.is_empty()
     }

@@ -1,5 +1,6 @@
 //! What must be true of a session that has ended.
 
+use websockify_protocol::subprotocol::Encoding;
 use websockify_tunnel::{Cause, End, Msec, Side, Unlike};
 
 use crate::socket::Last;
@@ -32,7 +33,20 @@ impl World {
             stats.bytes_received, accounted,
             "delivered and undelivered are not all that was received"
         );
-        assert_eq!(stats.bytes_sent, self.target.socket.read as u64, "what the target said is not counted");
+        assert_eq!(stats.bytes_sent, self.fit_to_hear() as u64, "what the target said is not counted");
+    }
+
+    fn encoding(&self) -> Encoding {
+        self.client.end.encoding()
+    }
+
+    /// How much of what was read from the target a client of this encoding can be told.
+    fn fit_to_hear(&self) -> usize {
+        let read = &self.target.spoken.payload[..self.target.socket.read];
+        match std::str::from_utf8(read) {
+            Err(fault) if self.encoding() == Encoding::Text => fault.valid_up_to(),
+            _ => read.len(),
+        }
     }
 
     /// The cause is true, and nobody who did his part in time is given up.
@@ -54,6 +68,12 @@ impl World {
             Cause::TargetEof => assert_eq!(target.ended(), Some(Last::Eof)),
             Cause::TargetReset => assert!(target.is_broken()),
             Cause::FirstBytes(unlike) => self.check_unlike(unlike, found),
+            Cause::TargetNotUtf8 => {
+                assert_eq!(self.encoding(), Encoding::Text);
+                let said = &self.target.spoken.payload[..self.target.socket.read];
+                let fault = std::str::from_utf8(said).expect_err("it is UTF-8");
+                assert!(fault.error_len().is_some() || target.ended() == Some(Last::Eof), "more may come");
+            }
             Cause::SendTimeout(Side::Client) => {
                 assert!(found.client_blocked && passed(found.client.moved) >= limits.send_timeout);
                 assert!(passed(found.client.taken) >= limits.send_timeout, "a client that took something");
@@ -135,6 +155,7 @@ impl World {
             Cause::Shutdown => (1001, "server is shutting down"),
             Cause::Admin(reason) => (4000, reason),
             Cause::TargetReset => (1011, "target reset the connection"),
+            Cause::TargetNotUtf8 => (1011, "target sent invalid UTF-8"),
             Cause::SendTimeout(Side::Client) => (1011, "client timed out"),
             Cause::SendTimeout(Side::Target) => (1011, "target timed out"),
             Cause::ReadTimeout => (1011, "timed out"),
@@ -191,13 +212,14 @@ impl World {
         let client = &self.client.end;
         let says_all = match end.cause {
             Cause::ClientClose(_) | Cause::ClientEof => !self.memory.has_failed,
-            Cause::TargetEof | Cause::TargetReset => true,
+            Cause::TargetEof | Cause::TargetReset | Cause::TargetNotUtf8 => true,
             _ => false,
         };
         if self.is_shut() || !says_all || client.socket.is_broken() || self.is_client_given_up(end) {
             return;
         }
-        let (heard, said) = (client.payload.len(), found.target_arrived);
+        let said = found.target_arrived.min(self.fit_to_hear());
+        let heard = client.payload.len();
         assert!(heard >= said, "of {said} bytes from the target the client heard {heard}");
     }
 

@@ -26,6 +26,10 @@ impl Listener {
         Self { encoding, bytes: Vec::new(), start: 0, closed: false }
     }
 
+    pub(crate) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
     pub(crate) fn hear(&mut self, bytes: &[u8]) {
         assert!(!self.closed, "bytes behind a Close");
         self.bytes.extend_from_slice(bytes);
@@ -68,6 +72,11 @@ fn understood(opcode: u8, payload: &[u8], encoding: Encoding) -> Heard {
     match opcode {
         2 if encoding == Encoding::Binary => Heard::Data(payload.to_vec()),
         1 if encoding == Encoding::Base64 => Heard::Data(decoded(payload)),
+        1 if encoding == Encoding::Text => {
+            assert!(std::str::from_utf8(payload).is_ok(), "a text frame that is no text");
+            assert!(!payload.is_empty(), "a frame for nothing");
+            Heard::Data(payload.to_vec())
+        }
         8 if payload.is_empty() => Heard::Close(None, String::new()),
         8 => {
             let code = u16::from_be_bytes([payload[0], payload[1]]);

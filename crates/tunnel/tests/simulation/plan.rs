@@ -19,9 +19,9 @@ type Script = VecDeque<(Msec, Act)>;
 
 pub(crate) fn world(seed: u64) -> World {
     let random = &mut Random(seed);
-    let encoding = random.pick(&[Encoding::Binary, Encoding::Binary, Encoding::Base64]);
+    let encoding = random.pick(&[Encoding::Binary, Encoding::Binary, Encoding::Base64, Encoding::Text]);
     let trigger = random.pick(&[Trigger::Edge, Trigger::Edge, Trigger::Edge, Trigger::Level]);
-    let said = target_script(random);
+    let said = target_script(random, encoding);
     let demanded = random.chance(12).then(|| demanded(random, &said));
     let (words, fault_code) = client_script(random, encoding);
     let client = client(random, encoding, trigger, (words, len_of(&said)));
@@ -157,14 +157,14 @@ fn pause(random: &mut Random) -> Msec {
     }
 }
 
-fn target_script(random: &mut Random) -> Script {
+fn target_script(random: &mut Random, encoding: Encoding) -> Script {
     let len = match random.below(100) {
         0..=9 => 0,
         10..=19 => random.below(50),
         20..=96 => random.below(200_000),
         _ => 1_000_000 + random.below(3_000_000),
     };
-    let mut rest = random.bytes(len);
+    let mut rest = if encoding == Encoding::Text { text(random, len) } else { random.bytes(len) };
     let mut script = Script::new();
     let drips = random.chance(20);
     while !rest.is_empty() {
@@ -182,6 +182,20 @@ fn target_script(random: &mut Random) -> Script {
     };
     script.push_back((pause(random), last));
     script
+}
+
+/// About `len` bytes of UTF-8, which now and then are none from somewhere on.
+fn text(random: &mut Random, len: usize) -> Vec<u8> {
+    let mut text = String::new();
+    while text.len() < len {
+        text.push(random.pick(&['a', '\u{e9}', '\u{2318}', '\u{1f5a5}']));
+    }
+    let mut text = text.into_bytes();
+    if !text.is_empty() && random.chance(20) {
+        let at = random.below(text.len());
+        text[at] = random.pick(&[0x80, 0xC3, 0xE2, 0xFF, b'a']);
+    }
+    text
 }
 
 /// What the client says and how it leaves, with the code its breach of the protocol is answered with.

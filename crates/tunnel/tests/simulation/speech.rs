@@ -173,7 +173,7 @@ pub(crate) fn unfinished(random: &mut Random, encoding: Encoding) -> Words {
 /// How many bytes `len` characters of a base64 text are, as far as they can be known.
 fn decoded_len(len: usize, encoding: Encoding) -> usize {
     match encoding {
-        Encoding::Binary => len,
+        Encoding::Binary | Encoding::Text => len,
         Encoding::Base64 => len / 4 * 3 + [0, 0, 1, 2][len % 4],
     }
 }

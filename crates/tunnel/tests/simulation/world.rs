@@ -234,9 +234,9 @@ impl World {
         client.read + target.read + client.wrote.len() + target.wrote.len()
     }
 
-    fn payload(&self) -> (u64, u64, usize, usize) {
-        let stats = self.tunnel.stats();
-        (stats.bytes_received, stats.bytes_sent, self.client.end.data_sent, self.target.socket.wrote.len())
+    fn payload(&self) -> (u64, usize, usize, usize) {
+        let (received, target) = (self.tunnel.stats().bytes_received, &self.target.socket);
+        (received, target.read, self.client.end.data_sent, target.wrote.len())
     }
 
     fn standing(&self) -> Found {

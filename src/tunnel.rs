@@ -47,6 +47,8 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
         // To greet belongs to being connected.
         tunnel.demand(demanded.clone(), now() + session.conf.upstream.connect_timeout());
     }
+    let (upload_rate, download_rate) = session.conf.payload.rates(request);
+    tunnel.pace(now(), upload_rate, download_rate);
     if session.conf.tunnel.shutdown_spread().is_some() {
         if let Some(turn) = quit::watch(request, session) {
             shut_down_in_turn(session, &mut tunnel, turn);

@@ -332,7 +332,7 @@ sub directives () {
 # nginx takes it where the page says so, and nowhere else.
 sub allowed ($scene, $name, $entry) {
     my %value = (
-        CIDR => '10.0.0.0/8', address => '127.0.0.1:5900', size => '4k', time => '10s', number => '3', file => '/dev/null', text => '$arg_x',
+        CIDR => '10.0.0.0/8', address => '127.0.0.1:5900', size => '4k', time => '10s', rate => '100k', number => '3', file => '/dev/null', text => '$arg_x',
         path => 'off', name => 'desktops:64k', command => 'x y', ciphers => 'HIGH',
     );
     my $kind = kind_of($entry);
@@ -379,6 +379,7 @@ sub default_of ($name) {
         my ($list) = slurp("$root/crates/protocol/src/subprotocol.rs") =~ /const DEFAULT: .*List\(&\[(.*)\]\)/;
         return "$name " . join(' ', $list =~ /b"(\w+)"/g) . ';';
     }
+    return 0 if $field =~ /_rate\z/ && $source =~ /value\.map_or\(0, \|value\| value\.evaluate_size/;
     if (my ($word) = $source =~ /\bchoice\(c"(\w+)", ${\($value // '-')}\)/) { return "$name $word;" }
     if (!defined $value) {
         my $tables = join '', $source =~ /const DEFAULTS: (?:Upstream|Tls)Defaults = \w+ \{\n(.*?)^\};/msg;

@@ -9,6 +9,7 @@ use websockify_protocol::subprotocol::Encoding;
 
 use crate::desk::Desk;
 use crate::limits::Stats;
+use crate::pace::Pace;
 use crate::stream::{Buffers, Io, Msec, Stream};
 use crate::text::{Carry, MAX_CARRY};
 use crate::tunnel::OutOfMemory;
@@ -32,11 +33,25 @@ pub(crate) struct Download {
     /// What waits for the rest of its character.
     carry: Carry,
     end: Option<OutflowEnd>,
+    pace: Pace,
 }
 
 impl Download {
     pub(crate) fn new(encoding: Encoding) -> Self {
-        Self { buffer: None, frame: 0..0, begun: false, encoding, carry: Carry::default(), end: None }
+        Self {
+            buffer: None,
+            frame: 0..0,
+            begun: false,
+            encoding,
+            carry: Carry::default(),
+            end: None,
+            pace: Pace::default(),
+        }
+    }
+
+    /// How fast the target is read.
+    pub(crate) fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
     }
 
     pub(crate) fn end(&self) -> Option<OutflowEnd> {
@@ -74,14 +89,20 @@ impl Download {
         if !self.frame.is_empty() || self.end.is_some() || !target.is_readable() {
             return Ok(0);
         }
+        let most = self.pace.room(now);
+        if most == 0 {
+            return Ok(0);
+        }
         if self.buffer.is_none() {
             self.buffer = Some(buffers.take().ok_or(OutOfMemory)?);
         }
         let Some(buffer) = self.buffer.as_deref_mut() else { return Ok(0) };
         let start = room_start(buffer.len(), self.encoding);
-        match target.recv(&mut buffer[start..]) {
+        let most = most.min(buffer.len() - start);
+        match target.recv(&mut buffer[start..start + most]) {
             Io::Done(len) => {
                 desk.target_heard(now);
+                self.pace.spend(len as u64);
                 self.put(start..start + len, &mut desk.stats);
                 return Ok(len);
             }
@@ -151,7 +172,8 @@ impl Download {
 }
 
 /// Where in a buffer of `size` bytes the target's bytes are received: behind the room for a header, for text behind
-/// the beginning of a character, and for base64 so far behind that the longer text, written from the front, never overtakes what it is made from.
+/// the beginning of a character, and for base64 so far behind that the longer text, written from the front, never
+/// overtakes what it is made from.
 fn room_start(size: usize, encoding: Encoding) -> usize {
     match encoding {
         Encoding::Binary => MAX_SERVER_HEADER,

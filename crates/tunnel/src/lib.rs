@@ -12,6 +12,7 @@ mod download;
 mod ending;
 mod first_bytes;
 mod limits;
+mod pace;
 mod stream;
 mod text;
 mod tunnel;

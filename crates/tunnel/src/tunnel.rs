@@ -11,6 +11,7 @@ use crate::desk::Desk;
 use crate::download::Download;
 use crate::ending::{Cause, End};
 use crate::limits::{Limits, Stats};
+use crate::pace::Pace;
 use crate::stream::{Buffers, Ends, Io, Msec, Stream};
 use crate::upload::Upload;
 use gate::Gate;
@@ -91,6 +92,12 @@ impl Tunnel {
         }
     }
 
+    /// Limits the payload from and to the client, in bytes a second; 0 for no limit. The end of the tunnel has none.
+    pub fn pace(&mut self, now: Msec, upload: u64, download: u64) {
+        *self.upload.pace() = Pace::new(now, upload);
+        *self.download.pace() = Pace::new(now, download);
+    }
+
     /// What was moved so far.
     #[must_use]
     pub fn stats(&self) -> &Stats {
@@ -156,6 +163,7 @@ impl Tunnel {
             rounds += 1;
             let readable = (ends.client.is_readable(), ends.target.is_readable());
             self.find_cause(now, ends);
+            self.lift_paces_at_end();
             self.begin_close(now, ends);
             if let Some(cause) = self.cause.filter(|&cause| self.is_over(cause)) {
                 return Turn::Ended(self.end(cause));
@@ -183,6 +191,9 @@ impl Tunnel {
 
     /// One round over both directions. Returns how much work it was: nothing if nothing moved.
     fn round<C: Stream, T: Stream, B: Buffers>(&mut self, now: Msec, ends: &mut Ends<'_, C, T, B>) -> usize {
+        self.lift_paces_at_end();
+        self.upload.pace().go_on();
+        self.download.pace().go_on();
         let mut work = self.send_to_client(now, ends.client);
         if self.gate.is_some() {
             return work + self.knock(now, ends);
@@ -210,6 +221,14 @@ impl Tunnel {
             }
         }
         work + self.send_to_client(now, ends.client)
+    }
+
+    /// Last words go as fast as they can.
+    fn lift_paces_at_end(&mut self) {
+        if self.cause.is_some() || self.client_gone || self.upload.is_refused() {
+            self.upload.pace().lift();
+            self.download.pace().lift();
+        }
     }
 
     /// Whether what the target says still goes to the client: always, until the end begins; then only what a

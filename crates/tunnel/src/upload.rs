@@ -20,6 +20,7 @@ use websockify_protocol::subprotocol::Encoding;
 use crate::blocked::Blocked;
 use crate::desk::Desk;
 use crate::limits::Stats;
+use crate::pace::Pace;
 use crate::stream::{Buffers, Ends, Io, Msec, Stream};
 use crate::tunnel::OutOfMemory;
 
@@ -47,6 +48,7 @@ pub(crate) struct Upload {
     /// Payload that was given up because the target did not take it.
     dropped: u64,
     blocked: Blocked,
+    pace: Pace,
 }
 
 impl Upload {
@@ -61,7 +63,13 @@ impl Upload {
             refused: false,
             dropped: 0,
             blocked: Blocked::default(),
+            pace: Pace::default(),
         }
+    }
+
+    /// How fast the client is read.
+    pub(crate) fn pace(&mut self) -> &mut Pace {
+        &mut self.pace
     }
 
     /// How the client's stream ended, once it has.
@@ -153,6 +161,10 @@ impl Upload {
         if !ends.client.is_readable() {
             return Ok(0);
         }
+        let most = self.pace.room(now);
+        if most == 0 {
+            return Ok(0);
+        }
         if self.buffer.is_none() {
             self.buffer = Some(ends.buffers.take().ok_or(OutOfMemory)?);
         }
@@ -160,12 +172,15 @@ impl Upload {
         // What is left undecoded is less than a control frame, so there is always room behind it.
         buffer.copy_within(self.wire.clone(), 0);
         self.wire = 0..self.wire.len();
-        match ends.client.recv(&mut buffer[self.wire.end..]) {
+        let most = most.min(buffer.len() - self.wire.end);
+        match ends.client.recv(&mut buffer[self.wire.end..self.wire.end + most]) {
             Io::Done(len) => {
                 self.wire.end += len;
                 let before = desk.stats.bytes_received;
                 let frames = self.decode(now, desk)?;
-                desk.client_heard(now, desk.stats.bytes_received > before);
+                let payload = desk.stats.bytes_received - before;
+                desk.client_heard(now, payload > 0);
+                self.pace.spend(payload);
                 if self.refused {
                     self.drop_ready();
                 }

@@ -2,7 +2,10 @@
 
 use std::ptr::NonNull;
 
-use nginx_sys::{ngx_http_complex_value, ngx_http_complex_value_t, ngx_msec_t, ngx_parse_time, ngx_str_t};
+use nginx_sys::{
+    ngx_http_complex_value, ngx_http_complex_value_size, ngx_http_complex_value_t, ngx_msec_t,
+    ngx_parse_time, ngx_str_t,
+};
 
 use crate::nginx::rc;
 use crate::nginx::request::Request;
@@ -15,8 +18,9 @@ pub(crate) fn parse_time(text: ngx_str_t) -> Option<ngx_msec_t> {
     ngx_msec_t::try_from(time).ok()
 }
 
-/// A text with variables.
+/// A text with variables, or (where one of nginx's parsers made it) without.
 #[derive(Clone, Copy, PartialEq)]
+#[repr(transparent)]
 pub(crate) struct ComplexValue(pub(super) NonNull<ngx_http_complex_value_t>);
 
 impl ComplexValue {
@@ -36,5 +40,12 @@ impl ComplexValue {
                 _ => None,
             }
         }
+    }
+
+    /// The size that the text comes to for this request, where `ngx_http_set_complex_value_size_slot` made the value;
+    /// 0, and a line in the log, if it is none.
+    pub(crate) fn evaluate_size(self, request: Request) -> u64 {
+        // SAFETY: as above.
+        unsafe { ngx_http_complex_value_size(request.as_ptr(), self.0.as_ptr(), 0) as u64 }
     }
 }

@@ -21,6 +21,8 @@ pub(super) enum Expiry {
     Target,
     /// The client did not answer our Close.
     Answer,
+    /// A direction was to wait for its pace, and may go on.
+    Pace,
     /// Something of the session as a whole.
     Session(Cause),
 }
@@ -59,18 +61,24 @@ impl Tunnel {
         first.offer(after(desk.started_at, limits.session_timeout), Expiry::Session(Cause::SessionTimeout));
         first.offer(self.expires_at, Expiry::Session(Cause::RightExpired));
         first.offer(self.shutdown_at, Expiry::Session(Cause::Shutdown));
+        let (upload, download) = (self.upload.pace().waits_until(), self.download.pace().waits_until());
+        first.offer(upload, Expiry::Pace);
+        first.offer(download, Expiry::Pace);
         if let Some(gate) = &self.gate {
             first.offer(Some(gate.until), Expiry::Session(Cause::FirstBytes(Unlike::Late)));
             return;
         }
         // A client that is not read cannot be heard, and one that takes nothing cannot be asked: the send timeout
-        // alone counts then.
-        if self.upload.blocked().is_blocked() || self.client_blocked.is_blocked() {
+        // alone counts then. Nor is it silent who is not read for the sake of a pace.
+        let blocked = self.upload.blocked().is_blocked() || self.client_blocked.is_blocked();
+        if blocked || upload.is_some() {
             return;
         }
-        first.offer(after(desk.payload_at, limits.idle_timeout), Expiry::Session(Cause::IdleTimeout));
-        let silence = desk.heard_at.saturating_add(limits.read_timeout);
-        first.offer(Some(silence), Expiry::Session(Cause::ReadTimeout));
+        if download.is_none() {
+            first.offer(after(desk.payload_at, limits.idle_timeout), Expiry::Session(Cause::IdleTimeout));
+            let silence = desk.heard_at.saturating_add(limits.read_timeout);
+            first.offer(Some(silence), Expiry::Session(Cause::ReadTimeout));
+        }
         match desk.heartbeat.poll(now, limits.heartbeat) {
             Beat::Wait(at) => first.offer(Some(at), Expiry::Session(Cause::NoPong)),
             Beat::Dead => first.offer(Some(now), Expiry::Session(Cause::NoPong)),
@@ -121,6 +129,7 @@ impl Tunnel {
                 None
             }
             Expiry::Answer => Some(self.end_now()),
+            Expiry::Pace => None,
             Expiry::Session(cause) => {
                 self.fail(cause);
                 None

@@ -33,6 +33,10 @@ pub(crate) fn world(seed: u64) -> World {
     }
     let tunnel = Tunnel::new(0, encoding, Some(speech::MAX_FRAME_SIZE));
     let mut world = World::new(client, target, tunnel, limits(random), memory);
+    if random.chance(15) {
+        let rate = |random: &mut Random| random.pick(&[0, 1_000, 20_000, 100_000, 10_000_000]);
+        world.pace(rate(random), rate(random));
+    }
     world.fault_code = fault_code;
     world.outside = outside(random);
     if let Some((greeting, until)) = demanded {

@@ -18,7 +18,10 @@ impl World {
         let cause = self.found.map(|found| found.cause);
         match cause {
             None if self.is_shut() => self.check_shut(),
-            None => self.check_open(),
+            None => {
+                self.check_pace(at);
+                self.check_open();
+            }
             Some(cause) => self.check_ending(cause),
         }
         if cause.is_none_or(Cause::awaits_answer) {
@@ -36,8 +39,12 @@ impl World {
     fn check_open(&self) {
         let (client, target) = (&self.client.end.socket, &self.target.socket);
         let (client_blocked, target_blocked) = (client.is_blocked(), target.is_blocked());
-        assert!(target_blocked || !client.has_unread(), "the client is not read");
-        assert!(client_blocked || client.send_failed || !target.has_unread(), "the target is not read");
+        let (client_paced, target_paced) = (self.rates.0 > 0, self.rates.1 > 0);
+        assert!(target_blocked || client_paced || !client.has_unread(), "the client is not read");
+        assert!(
+            client_blocked || client.send_failed || target_paced || !target.has_unread(),
+            "the target is not read"
+        );
         assert!(client.ended().is_none() || !client.is_read_out(), "the client's end is not seen");
         assert!(
             client_blocked || target.ended().is_none() || !target.is_read_out(),
@@ -59,6 +66,36 @@ impl World {
         assert!(!target.has_unread(), "the target is not read");
         assert!(target.ended().is_none() || !target.is_read_out(), "the target's end is not seen");
         assert!(!client.socket.end_is_announced(), "a client that left is kept");
+    }
+
+    /// Payload goes no faster than it may, and who waits for that does not wait long.
+    fn check_pace(&self, at: Msec) {
+        if self.client.end.socket.send_failed || self.target.socket.send_failed {
+            return;
+        }
+        let stats = self.tunnel.stats();
+        for (rate, moved, waits) in [
+            (self.rates.0, stats.bytes_received, self.is_client_paced()),
+            (self.rates.1, stats.bytes_sent, self.is_target_paced()),
+        ] {
+            if rate > 0 {
+                let most = self.now * rate / 1000 + rate / 10 + 16_384;
+                assert!(moved <= most, "{moved} bytes at {rate} a second in {} ms", self.now);
+            }
+            assert!(!waits || at <= self.now + 51, "waits {} ms at {rate} a second", at - self.now);
+        }
+    }
+
+    /// Whether the client is not read though it could be.
+    fn is_client_paced(&self) -> bool {
+        let (client, target) = (&self.client.end.socket, &self.target.socket);
+        self.rates.0 > 0 && client.has_unread() && !target.is_blocked()
+    }
+
+    /// Whether the target is not read though it could be.
+    fn is_target_paced(&self) -> bool {
+        let (client, target) = (&self.client.end.socket, &self.target.socket);
+        self.rates.1 > 0 && target.has_unread() && !client.is_blocked() && !client.send_failed
     }
 
     /// A session that ends waits only for a peer that does not take what it is owed, or for the client's answer.
@@ -104,7 +141,7 @@ impl World {
             latest.push(("the time for the first bytes", *until));
             return latest;
         }
-        if client.is_blocked() || target.is_blocked() {
+        if client.is_blocked() || target.is_blocked() || self.is_client_paced() || self.is_target_paced() {
             return latest;
         }
         if limits.idle_timeout > 0 {

@@ -47,6 +47,8 @@ pub(crate) struct World {
     /// What the target must begin with, and until when.
     pub(crate) demanded: Option<(Vec<u8>, Msec)>,
     pub(crate) opened_at: Msec,
+    /// Bytes a second that may come from the client and from the target; 0 for any.
+    pub(crate) rates: (u64, u64),
     pub(crate) turns: u64,
     /// How many of them were left unfinished.
     pub(crate) yields: usize,
@@ -88,6 +90,7 @@ impl World {
             expires_at: None,
             demanded: None,
             opened_at: 0,
+            rates: (0, 0),
             turns: 0,
             yields: 0,
             payload_at: 0,
@@ -96,6 +99,11 @@ impl World {
             deadline: 0,
             yielded: false,
         }
+    }
+
+    pub(crate) fn pace(&mut self, upload: u64, download: u64) {
+        self.rates = (upload, download);
+        self.tunnel.pace(self.now, upload, download);
     }
 
     /// Lives the session to its end.

@@ -39,7 +39,9 @@ fn resolve(request: Request, session: &Session, address: &Address) {
     match resolver::resolve(request, address, session) {
         Ok(()) => {}
         Err(NotStarted::NoResolver) => {
-            request.log().error(format_args!("no resolver defined to resolve \"{host}\""));
+            request.log().error(format_args!(
+                "no resolver defined to resolve \"{host}\", a \"resolver\" directive is missing"
+            ));
             fail(request, session);
         }
         Err(NotStarted::OutOfMemory) => answer(request, session, 500),

@@ -1,5 +1,7 @@
 //! The whole road on one screen: request -> handshake -> target -> connect -> tunnel -> close -> log.
 
+use std::fmt;
+
 use nginx_sys::ngx_int_t;
 use websockify_policy::Peer;
 use websockify_status::{Event, Refusal};
@@ -11,6 +13,8 @@ use crate::fault;
 use crate::handshake;
 use crate::nginx::conf::main::main;
 use crate::nginx::conf::{location, ContentHandler};
+use crate::nginx::log::context::{self, Named};
+use crate::nginx::log::Printable;
 use crate::nginx::quit::Watched;
 use crate::nginx::rc;
 use crate::nginx::request::Request;
@@ -37,6 +41,7 @@ fn begin(request: Request) -> Result<(), u16> {
         return Err(500);
     }
     let conf = location::<LocConf>(request);
+    context::install::<Session>(request);
     fault::place(conf, "handler");
     let refused = |by: Refusal| move |status: u16| count(request, conf, by, status);
     let accepted = handshake::check(request, conf).map_err(|status| match status {
@@ -57,6 +62,16 @@ fn begin(request: Request) -> Result<(), u16> {
 fn count(request: Request, conf: &LocConf, by: Refusal, status: u16) -> u16 {
     main::<MainConf>(request).zone.books.count(conf.status_name(), Event::Refused(by, status));
     status
+}
+
+impl Named for Session {
+    fn name(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, ", session: {:016x}", self.id)?;
+        match self.address() {
+            address if address.is_empty() => Ok(()),
+            address => write!(f, ", target: \"{}\"", Printable(address.as_bytes())),
+        }
+    }
 }
 
 impl Asker for Session {

@@ -54,11 +54,14 @@ pub(crate) struct Outcome {
     pub(crate) end: End,
     pub(crate) stats: Stats,
     pub(crate) round_trip: Option<Msec>,
+    /// How long there was a tunnel.
+    pub(crate) lasted: Msec,
 }
 
 impl Outcome {
-    pub(crate) fn of(tunnel: &Tunnel, end: End) -> Self {
-        Self { end, stats: *tunnel.stats(), round_trip: tunnel.round_trip() }
+    pub(crate) fn of(tunnel: &Tunnel, end: End, now: Msec) -> Self {
+        let lasted = now.saturating_sub(tunnel.started_at());
+        Self { end, stats: *tunnel.stats(), round_trip: tunnel.round_trip(), lasted }
     }
 }
 

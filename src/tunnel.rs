@@ -1,12 +1,13 @@
 //! The tunnel between nginx's two connections: its turns, its timer, its end.
 
 mod ends;
+mod lines;
 
 use std::ffi::CStr;
 
 use nginx_sys::{ngx_int_t, NGX_HTTP_BAD_GATEWAY, NGX_HTTP_CLIENT_CLOSED_REQUEST, NGX_HTTP_GATEWAY_TIME_OUT};
 use websockify_status::{Event, Record, Unconnected};
-use websockify_tunnel::{Cause, End, Ends, Side, Tunnel, Turn, Unlike};
+use websockify_tunnel::{Cause, End, Ends, Side, Tunnel, Turn};
 
 use crate::books::Books;
 use crate::conf::main::MainConf;
@@ -33,7 +34,7 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
         return upstream::finish(request, if waits { rc::OK } else { status as ngx_int_t });
     }
     upstream.note_switched();
-    request.log().set_action(ACTION);
+    request.log().set_action(Some(ACTION));
     let is_accepted = waiting::is_begun(session) || handshake::accept(request, &session.accepted);
     if !is_accepted || !send_at_once(request, upstream) {
         return upstream::finish(request, rc::ERROR);
@@ -55,6 +56,8 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
         }
     }
     session.phase.replace(Phase::Tunneling(tunnel));
+    lines::opened(request.log());
+    request.log().set_action(Some(ACTION));
     let (books, target) = (books(request), session.address());
     let token = session.conf.token.required().and_then(|(_, text)| text.evaluate(request));
     let hash = token.and_then(|token| Some(books.table()?.hash(token.as_bytes())));
@@ -157,7 +160,7 @@ fn turn(session: &Session, request: Request, upstream: Upstream) -> Option<Turn>
     books(request).moved(&session.entry, session.conf.status_name(), tunnel);
     if let Turn::Ended(end) = turn {
         tunnel.release(&mut buffers);
-        let outcome = Outcome::of(tunnel, end);
+        let outcome = Outcome::of(tunnel, end, now());
         *phase = Phase::Ended(outcome);
     }
     Some(turn)
@@ -185,7 +188,7 @@ fn end_now(session: &Session) -> End {
         Phase::Tunneling(tunnel) => {
             tunnel.release(&mut RelayBuffers { size: session.conf.tunnel.buffer_size });
             let end = tunnel.end_now();
-            let outcome = Outcome::of(tunnel, end);
+            let outcome = Outcome::of(tunnel, end, now());
             *phase = Phase::Ended(outcome);
             end
         }
@@ -198,7 +201,7 @@ fn end_now(session: &Session) -> End {
 
 /// Ends the request of a tunnel that has ended.
 fn finish(request: Request, end: End) {
-    log(request, end);
+    lines::cause(request.log(), end);
     if end.close_sent {
         request.linger();
     }
@@ -231,6 +234,7 @@ pub(crate) fn release(session: &Session, request: Request, upstream: Upstream, s
     let end = end.unwrap_or_else(|| tell(session, request, upstream, Cause::Shutdown));
     upstream.note_sent();
     books(request).ended(&session.entry, session.conf.status_name(), end);
+    lines::ended(request.log(), session);
     // What was evaluated while the session ran is not what the access log shall say.
     request.flush_variables();
     match end.cause {
@@ -250,46 +254,4 @@ fn count_unconnected(session: &Session, request: Request, status: ngx_int_t) {
         _ => Unconnected::Internal,
     };
     books(request).count(session.conf.status_name(), Event::Unconnected(cause));
-}
-
-/// Says why a session failed. nginx has logged what a connection's calls returned.
-fn log(request: Request, end: End) {
-    let log = request.log();
-    match end.cause {
-        Cause::Fault(fault) => log.info(format_args!("client sent {fault}")),
-        Cause::ReadTimeout => log.info(format_args!("client and target timed out: neither sent anything")),
-        Cause::NoPong => log.info(format_args!("client timed out: it did not answer a ping")),
-        Cause::IdleTimeout => log.info(format_args!("session timed out: no payload went either way")),
-        Cause::SessionTimeout => log.info(format_args!("session timed out: it lasted as long as it may")),
-        Cause::RightExpired => log.info(format_args!("session timed out: the right to it has ended")),
-        Cause::SendTimeout(Side::Client) => log.info(format_args!("client timed out: it took no data")),
-        Cause::SendTimeout(Side::Target) => log.error(format_args!("target timed out: it took no data")),
-        Cause::FirstBytes(unlike) => log.error(format_args!("target {}", shortcoming(unlike))),
-        Cause::Admin(_) => log.info(format_args!("session was ended by an administrator")),
-        Cause::TargetNotUtf8 => {
-            log.error(format_args!(
-                "target sent invalid UTF-8, \"websockify_frame_type text\" takes no other"
-            ));
-        }
-        Cause::OutOfMemory => log.error(format_args!("no memory for a relay buffer")),
-        Cause::ClientClose(_)
-        | Cause::ClientEof
-        | Cause::ClientReset
-        | Cause::TargetEof
-        | Cause::TargetReset
-        | Cause::Shutdown
-        | Cause::Internal => {}
-    }
-    if end.undelivered > 0 {
-        log.info(format_args!("{} bytes from the client were not taken by the target", end.undelivered));
-    }
-}
-
-/// What is wrong with a target that did not begin as `websockify_first_bytes` demands; never what it said.
-fn shortcoming(unlike: Unlike) -> &'static str {
-    match unlike {
-        Unlike::Different => "sent first bytes other than those of \"websockify_first_bytes\"",
-        Unlike::Ended => "ended before it sent the \"websockify_first_bytes\"",
-        Unlike::Late => "timed out: it did not send the \"websockify_first_bytes\"",
-    }
 }

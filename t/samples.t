@@ -8,6 +8,7 @@ use v5.36;
 use FindBin;
 use lib "$FindBin::Bin/lib";
 use Digest::MD5 qw(md5);
+use JSON::PP ();
 use MIME::Base64 qw(encode_base64 encode_base64url);
 use Test::More;
 use WebsockifyTest;
@@ -27,6 +28,23 @@ my %TRIED = (
     'single-vnc.conf' => {
         replace => { '127.0.0.1:5901' => '%%one%%' },
         steps   => sub ($t) { is(greeting($t, 8080), 'one', 'a session') },
+    },
+    'json-log.conf' => {
+        replace => { '127.0.0.1:5901' => '%%one%%' },
+        steps   => sub ($t) {
+            my $agent = qq(a "b" \\ \x01 \xe2\x8c\x98 {});
+            is(greeting($t, 8080, '/websockify', headers => "+User-Agent: $agent"), 'one', 'a session');
+            is(status($t, 8080, '/websockify', headers => '-Upgrade'), 426, 'none');
+            $_->close for splice $t->{clients}->@*;
+            my $log = $t->nginx->prefix . '/logs/sessions.json';
+            WebsockifyTest::Util::await('all to be logged', sub { slurp($log) =~ tr/\n// == 2 });
+            my ($refused, $session)
+                = sort { $b->{status} <=> $a->{status} } map { JSON::PP->new->utf8->decode($_) } split /\n/, slurp($log);
+            is_deeply([ $refused->@{qw(status session target close_by)} ], [ 426, '', '', '' ], 'what was refused');
+            is_deeply([ $session->@{qw(status bytes_sent close_code close_by)} ], [ 101, 3, 1006, 'client' ], 'what was not');
+            is(JSON::PP->new->utf8->encode([ $session->{user_agent} ]), qq(["a \\"b\\" \\\\ \\u0001 \xe2\x8c\x98 {}"]), 'escaped');
+            is_deeply([ sort keys %$refused ], [ sort keys %$session ], 'of the same form');
+        },
     },
     'upstream-failover.conf' => {
         targets => "down: refuses\ngone: refuses\none: sends \"one\", swallows",
@@ -360,6 +378,7 @@ sub in_units ($entry, $name) {
     my ($number, $unit) = $entry->{default} =~ /\A$name (\d+)([a-z]*);\z/ or return lc $entry->{default};
     my %unit = (
         size   => { '' => 1, k => 1024, m => 1 << 20 },
+        rate   => { '' => 1, k => 1024, m => 1 << 20 },
         time   => { '' => 1000, ms => 1, s => 1000, m => 60_000, h => 3_600_000 },
         number => { '' => 1 },
     );
@@ -380,7 +399,8 @@ sub default_of ($name) {
         return "$name " . join(' ', $list =~ /b"(\w+)"/g) . ';';
     }
     return 0 if $field =~ /_rate\z/ && $source =~ /value\.map_or\(0, \|value\| value\.evaluate_size/;
-    if (my ($word) = $source =~ /\bchoice\(c"(\w+)", ${\($value // '-')}\)/) { return "$name $word;" }
+    my $constant = $value // '-';
+    if (my ($word) = $source =~ /\bchoice\(c"(\w+)", $constant\)/) { return "$name $word;" }
     if (!defined $value) {
         my $tables = join '', $source =~ /const DEFAULTS: (?:Upstream|Tls)Defaults = \w+ \{\n(.*?)^\};/msg;
         ($value) = $tables =~ /^ +$field: (.+),$/m or return undef;

@@ -1,8 +1,11 @@
 //! Lines for the error log, in nginx's manner: lower case, no full stop.
 
+pub(crate) mod context;
+
+use std::ffi::CStr;
 use std::fmt::{self, Arguments};
 use std::mem::MaybeUninit;
-use std::ptr::NonNull;
+use std::ptr::{self, NonNull};
 
 use nginx_sys::{
     ngx_log_t, ngx_uint_t, NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
@@ -74,9 +77,10 @@ impl Log {
     }
 
     /// Says what is being done when a line is written: `... while {action}`.
-    pub(crate) fn set_action(self, action: &'static std::ffi::CStr) {
+    pub(crate) fn set_action(self, action: Option<&'static CStr>) {
+        let action = action.map_or(ptr::null_mut(), |action| action.as_ptr().cast_mut().cast());
         // SAFETY: the log is valid by the promise of `new`; nginx only reads the string.
-        unsafe { (*self.as_ptr()).action = action.as_ptr().cast_mut().cast() };
+        unsafe { (*self.as_ptr()).action = action };
     }
 }
 

@@ -98,6 +98,12 @@ impl Tunnel {
         *self.download.pace() = Pace::new(now, download);
     }
 
+    /// When the tunnel began.
+    #[must_use]
+    pub fn started_at(&self) -> Msec {
+        self.desk.started_at
+    }
+
     /// What was moved so far.
     #[must_use]
     pub fn stats(&self) -> &Stats {

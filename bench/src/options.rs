@@ -45,7 +45,13 @@ impl Options {
             }
             match word.strip_prefix("--") {
                 Some(name) => options.set(name, &words.next().ok_or(USAGE)?)?,
-                None => options.workloads.extend(chosen(&word)?),
+                None => {
+                    for workload in chosen(&word)? {
+                        if options.workloads.iter().all(|it| it.name != workload.name) {
+                            options.workloads.push(workload);
+                        }
+                    }
+                }
             }
         }
         if options.workloads.is_empty() {

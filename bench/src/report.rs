@@ -84,7 +84,8 @@ fn comparison(page: &mut String, all: &[Series], subjects: &[Subject]) {
     let others = subjects[1..].iter().filter(|it| !it.is_stream() && it.is_nginx());
     let others: Vec<&str> = others.map(|it| it.name.as_str()).collect();
     let _ = write!(page, "\n`{}` by each other's, in pairs: median (least to greatest).\n\n", first.name);
-    let _ = writeln!(page, "| workload | figure | best stream | {} |", others.join(" | "));
+    let names: String = others.iter().map(|name| format!(" {name} |")).collect();
+    let _ = writeln!(page, "| workload | figure | best stream |{names}");
     let _ = writeln!(page, "|---|---|---|{}", "---|".repeat(others.len()));
     for ours in all.iter().filter(|it| it.subject == first.name && !it.rounds.is_empty()) {
         let stream = best_stream(all, subjects, ours.workload);

@@ -21,6 +21,7 @@ use constant {
 defaults(
     targets => "up (rcvbuf 4096): pauses, swallows\ndown: waits, streams 24_000_000, swallows\nvnc: echoes",
     config  => <<~'END',
+        client_header_timeout 1h;
         websockify_send_timeout 1h; websockify_read_timeout 1h; websockify_ping_interval 0;
         location /up   { websockify_pass %%up%%; }
         location /down { websockify_pass %%down%%; }

@@ -25,6 +25,7 @@ full (rcvbuf 4096): pauses, swallows
 talks: streams 24_000_000, swallows
 vnc: swallows
 --- config
+client_header_timeout 1h;
 location /connect { websockify_pass %%hole%%; }
 location /full    { websockify_pass %%full%%; websockify_read_timeout 1h; websockify_ping_interval 0; }
 location /talks   { websockify_pass %%talks%%; websockify_read_timeout 1h; websockify_ping_interval 0; }
@@ -69,6 +70,7 @@ upstream timed out (110: Connection timed out) while connecting
 ends: half-closes, then swallows
 vnc: echoes
 --- config
+client_header_timeout 1h;
 location /ends { websockify_pass %%ends%%; }
 location /vnc  { websockify_pass %%vnc%%; websockify_ping_interval 0; websockify_read_timeout 1h; }
 --- steps

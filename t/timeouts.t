@@ -161,6 +161,7 @@ timed out
 --- targets
 vnc (rcvbuf 4096): pauses, swallows
 --- config
+client_header_timeout 1h;
 location /websockify { websockify_pass %%vnc%%; websockify_send_timeout 1h; }
 --- steps
 my ($bytes) = WebsockifyTest::Frame::parse_frames('binary pattern(30_000_000)');

@@ -1,7 +1,7 @@
 #!/usr/bin/perl
 
-# What docs/clients.md shows, with the programs that it is for: psql and PostgreSQL, xterm.js with a telnet server. (noVNC
-# is in t/browser.t, ssh and Redis with native clients in t/native-clients.t.)
+# What is in docs/clients.md, with the programs that they are for: MQTT.js and Mosquitto, psql and PostgreSQL, xterm.js
+# with a telnet server. (noVNC is in t/browser.t, ssh and Redis with native clients in t/native-clients.t.)
 
 use v5.36;
 use FindBin;
@@ -16,20 +16,22 @@ my $root     = "$FindBin::Bin/..";
 my $browser  = "$FindBin::Bin/browser";
 my $ws_stdio = (grep { -x } $ENV{WS_STDIO} // (), "$root/build/ws-stdio")[0];
 my ($postgres) = glob '/usr/lib/postgresql/*/bin';
-require_programs(qw(telnetd socat node psql setpriv openssl), $ENV{CHROMIUM} // '/usr/bin/chromium');
-require_file("$browser/node_modules/\@xterm/xterm", 'run `npm ci --prefix t/browser`');
+require_programs(qw(mosquitto telnetd socat node psql setpriv openssl), $ENV{CHROMIUM} // '/usr/bin/chromium');
+require_file("$browser/node_modules/mqtt", 'run `npm ci --prefix t/browser`');
 require_file($postgres // '/usr/lib/postgresql', 'PostgreSQL\'s server');
 
-my $files = File::Temp->newdir('websockify-clients-XXXXXX', TMPDIR => 1);
+my $files = File::Temp->newdir('websockify-recipes-XXXXXX', TMPDIR => 1);
 chmod 0755, "$files";
+my ($mosquitto, $mqtt_port)     = on_a_free_port(\&start_mosquitto);
 my ($postgresql, $pg_port)      = on_a_free_port(\&start_postgresql);
 my ($telnet, $telnet_port)      = on_a_free_port(\&start_telnet);
 my $scene = WebsockifyTest::Scene->new({
-    name     => 'clients',
+    name     => 'recipes',
     sections => {
         workers     => 2,
         http_config => 'types { text/html html; text/javascript js mjs; text/css css; }',
-        config      => at_home(recipe('PostgreSQL'), 5432 => $pg_port)
+        config      => at_home(recipe('MQTT'), 1883 => $mqtt_port)
+            . at_home(recipe('PostgreSQL'), 5432 => $pg_port)
             . at_home(recipe('A terminal'), 23 => $telnet_port)
             . <<~"END",
             location = /terminal.html { alias $root/docs/terminal.html; }
@@ -39,6 +41,11 @@ my $scene = WebsockifyTest::Scene->new({
     },
 });
 $scene->start;
+
+subtest 'MQTT.js and Mosquitto' => sub {
+    WebsockifyTest::Program->start('mqtt', [ 'node', "$browser/mqtt.mjs", url('ws', '/mqtt') ])->pass_on_checks(60);
+    diag($mosquitto->story) unless Test::More->builder->is_passing;
+};
 
 subtest 'psql and PostgreSQL' => sub {
     my $tunnel = WebsockifyTest::Program->start('ws-stdio', [ $ws_stdio, '--listen', '127.0.0.1:0', url('ws', '/postgresql') ]);
@@ -88,6 +95,15 @@ sub on_a_free_port ($start) {
         return ($program, $port) if $program;
         die $@ unless $left && $@ =~ /already in use/i;
     }
+}
+
+sub start_mosquitto ($port) {
+    open my $file, '>', "$files/mosquitto.conf" or die "open: $!";
+    print {$file} "listener $port 127.0.0.1\nallow_anonymous true\nuser root\nlog_dest stderr\n";
+    close $file;
+    my $program = WebsockifyTest::Program->start('mosquitto', [ 'mosquitto', '-v', '-c', "$files/mosquitto.conf" ]);
+    $program->await_errors(qr/(mosquitto version \S+ running)/);
+    return $program;
 }
 
 # It does not run as root.

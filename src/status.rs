@@ -200,7 +200,7 @@ fn control(request: Request) -> Result<ngx_int_t, u16> {
     if !books.spread(&order) {
         request.log().error(format_args!("a worker cannot be told to end its sessions"));
     }
-    request.log().notice(format_args!("{} sessions are ended by an administrator", order.count));
+    request.log().notice(format_args!("sessions ended by an administrator: {}", order.count));
     let status = if order.count == 0 { 404 } else { 200 };
     let text = written(|out| fmt::Write::write_fmt(out, format_args!("{{\"ended\":{}}}\n", order.count)));
     respond(request, status, JSON, text.ok_or(500_u16)?)

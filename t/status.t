@@ -456,3 +456,28 @@ for my $asked (@asked) {
 cmp_ok @asked, '>', 12, scalar(@asked) . ' questions';
 --- error_log
 connect() to unix:/nowhere failed
+
+=== TEST 22: by its token, while data flows; the token is nowhere to be seen
+--- targets
+vnc: streams 500_000_000
+other: echoes
+--- files
+>>> tokens
+lunch-7: %%vnc%%
+other-8: %%other%%
+--- config
+location /websockify { websockify_token_file tokens; websockify_pass $websockify_target; }
+location /status { websockify_status control; }
+--- steps
+my @clients = map { $t->client('/websockify?token=lunch-7') } 1 .. 2;
+my $other   = $t->client('/websockify?token=other-8');
+unlike $t->get('/status?sessions')->{body}, qr/lunch|other-8/, 'no token in the list';
+is ended(post($t, 'token=lunch')), 'status 404', 'a part of it is none';
+is ended(post($t, 'token=lunch-7&reason=revoked')), 2, 'both of its sessions are ended';
+for my $client (@clients) {
+    my $frame;
+    do { $frame = $client->frame or die "no Close\n" } while $frame->{opcode} == 2;
+    is_deeply [ unpack 'n a*', $frame->{payload} ], [ 4000, 'revoked' ], 'a Close that says why';
+}
+talks($other, 'goes on');
+await_figures($t, 'their end', sub ($f) { $f->{active} == 1 });

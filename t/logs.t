@@ -68,7 +68,7 @@ vnc: refuses
 --- handshake
 --- error_code: 502
 --- error_log
-qr/\[error\] .*connect\(\) failed \(111: Connection refused\) while connecting to upstream, client: .*, session: [0-9a-f]{16}, target: "127\.0\.0\.1:\d+", request: "GET \/websockify HTTP\/1\.1", upstream: "tcp:\/\/127\.0\.0\.1:\d+", host: "localhost"$/
+qr/\[error\] .*connect\(\) failed \(111: Connection refused\) while connecting to upstream, client: .*, session: [0-9a-f]{16}, target: "127\.0\.0\.1:\d+", request: "GET \/websockify HTTP\/1\.1", upstream: "tcp:\/\/127\.0\.0\.1:\d+", host: "localhost"$/m
 
 === TEST 3: tokens, keys and payload never appear
 --- http_config

@@ -105,7 +105,13 @@ upstream desktops { zone desktops 64k; server %%one%% max_fails=1 fail_timeout=1
 --- steps
 is greeting($t), 'two', 'the second';
 $t->targets->listen('one');
-WebsockifyTest::Util::await('the first', sub { greeting($t) eq 'one' });
+# Each goes: so many would not find room.
+WebsockifyTest::Util::await('the first', sub {
+    my $client = $t->client('/websockify');
+    my $word   = $client->expect('binary qr/./')->{payload};
+    $client->close;
+    return $word eq 'one';
+});
 pass 'the first';
 --- error_log
 connect() failed

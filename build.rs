@@ -31,10 +31,11 @@ fn pass_on(name: &str, list: &str) {
     }
 }
 
-/// Compiles src/nginx/shim.h and generates its Rust side, in the terms of nginx-sys.
+/// Compiles src/nginx/shim.h, with what it includes, and generates its Rust side, in the terms of nginx-sys.
 fn bind_shim() {
     const SHIM: &str = "src/nginx/shim.h";
     println!("cargo::rerun-if-changed={SHIM}");
+    println!("cargo::rerun-if-changed=src/nginx/shim");
     let out = PathBuf::from(variable("OUT_DIR"));
     let includes: Vec<_> = env::split_paths(&variable("DEP_NGINX_INCLUDE")).collect();
     let defines = variable("DEP_NGINX_CFLAGS");

@@ -1,7 +1,8 @@
 #!/usr/bin/perl
 
 # What is in docs/clients.md, with the programs that they are for: MQTT.js and Mosquitto, psql and PostgreSQL, xterm.js
-# with a telnet server. (noVNC is in t/browser.t, ssh and Redis with native clients in t/native-clients.t.)
+# with a telnet server. (noVNC is in t/browser.t, ssh in a page in t/clients-ssh.t, ssh and Redis with native clients in
+# t/native-clients.t.)
 
 use v5.36;
 use FindBin;
@@ -9,8 +10,8 @@ use lib "$FindBin::Bin/lib";
 use File::Temp ();
 use Test::More;
 use WebsockifyTest;
-use WebsockifyTest::Program qw(require_programs require_file free_port);
-use WebsockifyTest::Util qw(slurp);
+use WebsockifyTest::Program qw(require_programs require_file on_free_port);
+use WebsockifyTest::Samples qw(recipe);
 
 my $root     = "$FindBin::Bin/..";
 my $browser  = "$FindBin::Bin/browser";
@@ -22,17 +23,17 @@ require_file($postgres // '/usr/lib/postgresql', 'PostgreSQL\'s server');
 
 my $files = File::Temp->newdir('websockify-recipes-XXXXXX', TMPDIR => 1);
 chmod 0755, "$files";
-my ($mosquitto, $mqtt_port)     = on_a_free_port(\&start_mosquitto);
-my ($postgresql, $pg_port)      = on_a_free_port(\&start_postgresql);
-my ($telnet, $telnet_port)      = on_a_free_port(\&start_telnet);
+my ($mosquitto, $mqtt_port)     = on_free_port(\&start_mosquitto);
+my ($postgresql, $pg_port)      = on_free_port(\&start_postgresql);
+my ($telnet, $telnet_port)      = on_free_port(\&start_telnet);
 my $scene = WebsockifyTest::Scene->new({
     name     => 'recipes',
     sections => {
         workers     => 2,
         http_config => 'types { text/html html; text/javascript js mjs; text/css css; }',
-        config      => at_home(recipe('MQTT'), 1883 => $mqtt_port)
-            . at_home(recipe('PostgreSQL'), 5432 => $pg_port)
-            . at_home(recipe('A terminal'), 23 => $telnet_port)
+        config      => recipe('MQTT', '127.0.0.1:1883' => "127.0.0.1:$mqtt_port")
+            . recipe('PostgreSQL', '127.0.0.1:5432' => "127.0.0.1:$pg_port")
+            . recipe('A terminal', '127.0.0.1:23' => "127.0.0.1:$telnet_port")
             . <<~"END",
             location = /terminal.html { alias $root/docs/terminal.html; }
             location /xterm/          { alias $browser/node_modules/\@xterm/xterm/; }
@@ -74,28 +75,7 @@ subtest 'xterm.js, telnet' => sub {
 WebsockifyTest::Checks::ending($scene);
 done_testing;
 
-# The location that the recipe of that name shows.
-sub recipe ($name) {
-    my ($text) = slurp("$root/docs/clients.md") =~ /^## \Q$name\E.*?^```nginx\n(.*?)^```$/ms or die "no recipe for $name\n";
-    return $text;
-}
-
-# The same with a port that a test may have.
-sub at_home ($text, $from, $to) {
-    $text =~ s/(?<=127\.0\.0\.1:)$from\b/$to/ or die "no port $from in:\n$text";
-    return $text;
-}
-
 sub url ($scheme, $path) { "$scheme://127.0.0.1:" . $scene->port . $path }
-
-sub on_a_free_port ($start) {
-    for my $left (reverse 0 .. 4) {
-        my $port    = free_port;
-        my $program = eval { $start->($port) };
-        return ($program, $port) if $program;
-        die $@ unless $left && $@ =~ /already in use/i;
-    }
-}
 
 sub start_mosquitto ($port) {
     open my $file, '>', "$files/mosquitto.conf" or die "open: $!";

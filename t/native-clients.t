@@ -10,26 +10,24 @@ use Digest::SHA qw(sha256_hex);
 use File::Temp  ();
 use Test::More;
 use WebsockifyTest;
-use WebsockifyTest::Program qw(require_programs require_file free_port);
-use WebsockifyTest::Util qw(await slurp time_limit);
+use WebsockifyTest::Program qw(require_programs require_file on_free_port);
+use WebsockifyTest::Sshd;
+use WebsockifyTest::Util qw(slurp);
 
 my $root = "$FindBin::Bin/..";
 my ($ws_stdio) = grep { -x } $ENV{WS_STDIO} // (), map { "$root/$_/ws-stdio" } qw(build target/release target/debug);
 require_programs(qw(ssh sshd ssh-keygen redis-server redis-cli));
 require_file($ws_stdio // "$root/build/ws-stdio", 'run `cargo build --release -p websockify-tools`');
 
-my $made_run_sshd;
-END { rmdir '/run/sshd' if $made_run_sshd }
-
 my $files = File::Temp->newdir('websockify-native-XXXXXX', TMPDIR => 1);
-my ($sshd, $ssh_port) = start_on_free_port(\&start_sshd);
-my ($redis, $redis_port) = start_on_free_port(\&start_redis);
+my $sshd = WebsockifyTest::Sshd->start($files);
+my ($redis, $redis_port) = on_free_port(\&start_redis);
 my $scene = WebsockifyTest::Scene->new({
     name     => 'native clients',
     sections => {
         workers => 2,
         config  => <<~"END",
-            location = /ssh   { websockify_pass 127.0.0.1:$ssh_port; }
+            location = /ssh   { websockify_pass 127.0.0.1:${\$sshd->port}; }
             location = /redis { websockify_pass 127.0.0.1:$redis_port; }
             location = /nowhere { return 404; }
             END
@@ -97,42 +95,7 @@ sub ssh ($path, $command, %option) {
     );
     my @options = map { ('-o', "$_=$setting{$_}") } sort keys %setting;
     return WebsockifyTest::Program->run('ssh',
-        [ qw(ssh -F none -T), @options, '-l', scalar getpwuid($>), 'target', $command ], limit => 30, %option);
-}
-
-# Neither sshd nor redis-server can choose a port, and the one found free may be gone by the time they want it.
-sub start_on_free_port ($start) {
-    for my $left (reverse 0 .. 4) {
-        my $port    = free_port;
-        my $program = eval { $start->($port) };
-        return ($program, $port) if $program;
-        die $@ unless $left && $@ =~ /already in use/i;
-    }
-}
-
-sub start_sshd ($port) {
-    # As root, sshd insists on this directory, which its service otherwise makes.
-    $made_run_sshd = mkdir('/run/sshd', 0755) || $made_run_sshd if $> == 0;
-    for my $key (qw(host user)) {
-        next if -e "$files/$key";
-        system(qw(ssh-keygen -q -t ed25519 -N), '', '-f', "$files/$key") and die 'ssh-keygen failed';
-    }
-    spew("$files/known_hosts", 'target ' . slurp("$files/host.pub"));
-    spew("$files/sshd_config", <<~"END");
-        Port $port
-        ListenAddress 127.0.0.1
-        HostKey $files/host
-        AuthorizedKeysFile $files/user.pub
-        PidFile none
-        PermitRootLogin prohibit-password
-        PasswordAuthentication no
-        KbdInteractiveAuthentication no
-        StrictModes no
-        UsePAM no
-        END
-    my $program = WebsockifyTest::Program->start('sshd', [ 'sshd', '-D', '-e', '-f', "$files/sshd_config" ]);
-    $program->await_errors(qr/(Server listening)/);
-    return $program;
+        [ qw(ssh -F none -T), @options, '-l', $sshd->user, 'target', $command ], limit => 30, %option);
 }
 
 sub start_redis ($port) {

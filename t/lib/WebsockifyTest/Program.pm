@@ -12,7 +12,7 @@ use Test::More  ();
 use Time::HiRes ();
 use WebsockifyTest::Util qw(await slurp time_limit);
 
-our @EXPORT_OK = qw(require_programs require_file skip_or_die free_port);
+our @EXPORT_OK = qw(require_programs require_file skip_or_die free_port on_free_port);
 
 # Interrupted, a test shall still tidy up.
 $SIG{$_} = sub { exit 1 } for qw(INT TERM HUP);
@@ -41,6 +41,16 @@ sub _path_of ($name) {
 sub free_port () {
     my $socket = WebsockifyTest::Util::reserve_port('127.0.0.1');
     return WebsockifyTest::Util::port_of($socket);
+}
+
+# What `$start` returns for such a port, and the port; another is tried where that one was gone by then.
+sub on_free_port ($start) {
+    for my $left (reverse 0 .. 4) {
+        my $port    = free_port;
+        my $program = eval { $start->($port) };
+        return ($program, $port) if $program;
+        die $@ unless $left && $@ =~ /already in use/i;
+    }
 }
 
 # Options: env => {...} is added to the environment; input => a file to read; directory => where to run; keep => [...]

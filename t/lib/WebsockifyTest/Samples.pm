@@ -1,6 +1,7 @@
 package WebsockifyTest::Samples;
 
-# How t/samples.t tries what nginx-conf/ shows: sessions, and the samples that check something which somebody has signed.
+# How tests try what the documentation shows: the recipes of docs/clients.md; the sessions of nginx-conf/'s samples, and
+# those that check something which somebody has signed.
 
 use v5.36;
 use Digest::SHA    qw(hmac_sha256 hmac_sha256_hex);
@@ -12,9 +13,17 @@ use Test::More;
 use WebsockifyTest::Program;
 use WebsockifyTest::Util qw(await slurp);
 
-our @EXPORT_OK = qw(greeting status write_file script signed_addresses jwt_keys jwt redis);
+our @EXPORT_OK = qw(recipe greeting status write_file script signed_addresses jwt_keys jwt redis);
 
 my $samples = dirname(__FILE__) . '/../../../nginx-conf';
+
+# The configuration that docs/clients.md shows under that heading, with places that a test may have.
+sub recipe ($heading, %place) {
+    my ($text) = slurp("$samples/../docs/clients.md") =~ /^## \Q$heading\E\n(?:(?!^## ).)*?^```nginx\n(.*?)^```$/ms
+        or die "no recipe for $heading\n";
+    $text =~ s/\Q$_\E(?!\d)/$place{$_}/ or die "no $_ in:\n$text" for keys %place;
+    return $text;
+}
 
 sub greeting ($t, $port, $path = '/websockify', %option) {
     return $t->client($path, port => $t->port("P${port}_PORT"), %option)->expect('binary qr/./')->{payload};

@@ -7,6 +7,7 @@ use Time::HiRes ();
 use WebsockifyTest;
 use WebsockifyTest::Frame qw(parse_frames);
 use WebsockifyTest::Proc qw(memory_of);
+use WebsockifyTest::Sessions qw(talks);
 use WebsockifyTest::Util qw(await);
 
 defaults(
@@ -14,11 +15,6 @@ defaults(
     config  => 'location /websockify { websockify_pass %%vnc%%; }',
 );
 run_tests;
-
-sub talks ($client, $text) {
-    $client->send("binary \"$text\"");
-    $client->expect("binary \"$text\"");
-}
 
 # A handshake's status, or how the connection ended, or '' if nothing came soon.
 sub outcome ($t, $path = '/websockify') {

@@ -3,18 +3,13 @@
 use v5.36;
 use lib 't/lib';
 use WebsockifyTest;
+use WebsockifyTest::Sessions qw(talks);
 
 defaults(
     targets => 'vnc: echoes',
     config  => 'location /websockify { websockify_pass %%vnc%%; }',
 );
 run_tests;
-
-sub talks ($client, $text) {
-    $client->send("binary \"$text\"");
-    $client->expect("binary \"$text\"");
-    pass $text;
-}
 
 __DATA__
 

@@ -6,6 +6,7 @@ use JSON::PP qw(decode_json);
 use WebsockifyTest;
 use WebsockifyTest::Daemon;
 use WebsockifyTest::Program qw(require_programs);
+use WebsockifyTest::Sessions qw(sessions_in_all talks worker_of);
 use WebsockifyTest::Util qw(await);
 
 require_programs('promtool');
@@ -48,27 +49,6 @@ sub post ($t, $body, @headers) {
 
 sub ended ($response) { $response->{status} == 200 ? decode_json($response->{body})->{ended} : "status $response->{status}" }
 
-sub talks ($client, $text) {
-    $client->send("binary \"$text\"");
-    $client->expect("binary \"$text\"");
-}
-
-sub worker_of ($client) { ($client->header('X-Worker'))[0] }
-
-# Sessions until each of these workers has one.
-sub sessions_in_all ($t, @workers) {
-    my (@clients, %worker);
-    until (@workers == grep { $worker{$_} } @workers) {
-        die "all are in one worker\n" if @clients > 500;
-        my @more = map { $t->connect } 1 .. 20;
-        $_->send_bytes($t->handshake) for @more;
-        $_->response->{status} == 101 or die 'no session' for @more;
-        $worker{ worker_of($_) }++ for @more;
-        push @clients, @more;
-    }
-    return @clients;
-}
-
 __DATA__
 
 === TEST 1: nothing yet
@@ -82,7 +62,7 @@ qr/\A\{"version":"\d+\.\d+\.\d+","workers":1,"zone":\{"size":\d+,"used":\d+\},"a
 === TEST 2: a scripted run, over four workers
 --- workers: 4
 --- steps
-my @clients = sessions_in_all($t, $t->nginx->workers);
+my @clients = sessions_in_all($t);
 my $count = @clients;
 is figures($t)->{active}, $count, "$count sessions are active";
 is figures($t)->{listed}, $count, 'and listed';
@@ -231,7 +211,7 @@ qr{GET /websockify HTTP/1.1" 101}
 === TEST 8: by target, several at once, in all workers
 --- workers: 4
 --- steps
-my @clients = sessions_in_all($t, $t->nginx->workers);
+my @clients = sessions_in_all($t);
 my $other   = $t->client('/other');
 my $target  = $t->targets->address('vnc');
 is ended(post($t, "target=$target")), scalar @clients, 'all of them';
@@ -242,10 +222,10 @@ await_figures($t, 'their end', sub ($f) { $f->{active} == 1 });
 === TEST 9: in workers of an older configuration, and from one more that was killed
 --- workers: 4
 --- steps
-my @before = sessions_in_all($t, $t->nginx->workers);
+my @before = sessions_in_all($t);
 my @old    = $t->nginx->reload;
 my @new    = grep { my $pid = $_; !grep { $_ == $pid } @old } $t->nginx->workers;
-my @after  = sessions_in_all($t, @new);
+my @after  = sessions_in_all($t, workers => \@new);
 is figures($t)->{active}, @before + @after, 'both are counted';
 is figures($t)->{workers}, 8, 'in eight workers';
 kill 'KILL', $old[0], $new[0];

@@ -5,6 +5,7 @@ use v5.36;
 use lib 't/lib';
 use WebsockifyTest;
 use WebsockifyTest::Daemon;
+use WebsockifyTest::Sessions qw(sessions_in_all talks worker_of);
 use WebsockifyTest::Util qw(await);
 
 defaults(
@@ -13,34 +14,12 @@ defaults(
 );
 run_tests;
 
-sub talks ($client, $text) {
-    $client->send("binary \"$text\"");
-    $client->expect("binary \"$text\"");
-}
-
-sub worker_of ($client) { ($client->header('X-Worker'))[0] }
-
-# Sessions until each worker has one, at least `$count`.
-sub sessions_in_all ($t, $count) {
-    my (@clients, %worker);
-    until (@clients >= $count && keys %worker == $t->nginx->workers) {
-        die "all are in one worker\n" if @clients > 500;
-        # More at once than one worker takes in a turn.
-        my @more = map { $t->connect } 1 .. 20;
-        $_->send_bytes($t->handshake) for @more;
-        $_->response->{status} == 101 or die 'no session' for @more;
-        $worker{ worker_of($_) }++ for @more;
-        push @clients, @more;
-    }
-    return @clients;
-}
-
 __DATA__
 
 === TEST 1: SIGKILL of a worker leaves the others and the master serving
 --- workers: 3
 --- steps
-my @clients = sessions_in_all($t, 40);
+my @clients = sessions_in_all($t, least => 40);
 talks($_, 'before') for @clients;
 my $victim = worker_of($clients[0]);
 my @lost   = grep { worker_of($_) == $victim } @clients;

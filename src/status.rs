@@ -3,6 +3,7 @@
 use std::fmt;
 
 use nginx_sys::ngx_int_t;
+use websockify_protocol::origin::{Given, Origins, Site};
 use websockify_status::{
     field, write_metrics, write_sessions, write_totals, Listed, Order, Reason, Table, Text, Totals,
 };
@@ -160,8 +161,10 @@ fn begin_control(request: Request) -> Result<ngx_int_t, u16> {
         request.discard_body();
         return Err(403);
     }
-    if !is_same_origin(request) {
-        request.log().error(format_args!("a page of another origin asked to end sessions"));
+    if !is_from_own_page(request) {
+        request
+            .log()
+            .info(format_args!("client sent a POST from a page of another origin, no session is ended"));
         request.discard_body();
         return Err(403);
     }
@@ -169,12 +172,10 @@ fn begin_control(request: Request) -> Result<ngx_int_t, u16> {
 }
 
 /// Browsers say from which page a POST comes. Programs do not, and have no passwords of somebody else's.
-fn is_same_origin(request: Request) -> bool {
-    let scheme = if request.is_tls() { "https://" } else { "http://" };
-    let host = request.header_values("host").next().unwrap_or_default();
-    request
-        .header_values("origin")
-        .all(|origin| origin.strip_prefix(scheme.as_bytes()).is_some_and(|it| it.eq_ignore_ascii_case(host)))
+fn is_from_own_page(request: Request) -> bool {
+    let given = Given::of(request.header_values("origin"));
+    let site = Site { secure: request.is_tls(), host: request.header_values("host").next() };
+    Origins::OWN_OR_NONE.judge(given, site).is_ok()
 }
 
 /// Ends sessions, as a form says.

@@ -74,7 +74,23 @@ pub enum Foreign {
     Other,
 }
 
+impl<'a> Given<'a> {
+    /// What the values of all `Origin` headers of a request come to.
+    #[must_use]
+    pub fn of(mut values: impl Iterator<Item = &'a [u8]>) -> Self {
+        match (values.next(), values.next()) {
+            (None, _) => Self::Missing,
+            (Some(value), None) => Self::One(value),
+            (Some(_), Some(_)) => Self::Repeated,
+        }
+    }
+}
+
 impl Origins {
+    /// The site's own pages, and what is no page: `same none`.
+    pub const OWN_OR_NONE: Self =
+        Self::Listed(List { same: true, missing: true, null: false, origins: Vec::new() });
+
     /// Reads the words of a list: `any` alone, or any of `same`, `none`, `null` and origins.
     ///
     /// # Errors

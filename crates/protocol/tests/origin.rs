@@ -170,6 +170,15 @@ fn two_origins_are_none() {
 }
 
 #[test]
+fn headers_are_counted() {
+    let given = |values: &[&'static str]| Given::of(values.iter().map(|value| value.as_bytes()));
+    assert_eq!(given(&[]), Given::Missing);
+    assert_eq!(given(&["http://a"]), Given::One(b"http://a"));
+    assert_eq!(given(&["http://a", "http://a"]), Given::Repeated);
+    assert_eq!(Origins::OWN_OR_NONE, origins("same none"));
+}
+
+#[test]
 fn same_is_the_host_and_the_connections_scheme() {
     for (secure, host, same, other) in [
         (true, "desktop.example", "https://desktop.example", "http://desktop.example"),

@@ -133,6 +133,13 @@ impl LocConf {
         }
     }
 
+    /// Shows what the location around an `if` or a `limit_except` does.
+    pub(crate) fn inherit_shown(&mut self, outer: &Self) {
+        if self.shown == Shown::Nothing {
+            self.shown = outer.shown;
+        }
+    }
+
     /// The number of the name that sessions are counted by.
     pub(crate) fn status_name(&self) -> usize {
         self.status_name.unwrap_or(0)

@@ -6,6 +6,7 @@ use nginx_sys::{
 };
 
 use crate::conf::main::MainConf;
+use crate::conf::zone::Shown;
 use crate::conf::{
     access, connect, errors, lifetime, payload, ssl, token, tunnel, zone, LocConf, Pass, DEFAULT_PORT,
 };
@@ -167,6 +168,10 @@ impl Location for LocConf {
             self.inherit_pass(outer);
             if self.pass.is_some() {
                 conf.inherit_handler(Some(handle_content::<Handler>));
+            }
+            self.inherit_shown(outer);
+            if self.shown != Shown::Nothing {
+                conf.inherit_handler(Some(handle_content::<Status>));
             }
         }
         if self.pass.is_some() {

@@ -13,8 +13,10 @@ use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicU64, Ordering::*};
 use std::sync::Arc;
 
-const PAGE: u64 = 4096;
-const PAGE_SIZE: usize = 4096;
+/// What is mapped begins at a multiple of this: the largest page that a machine of ours may have. What of it is not used
+/// takes no memory.
+const PAGE_SIZE: usize = 64 * 1024;
+const PAGE: u64 = PAGE_SIZE as u64;
 
 /// The byte that the keeper has locked: the worker that looks after the file and writes the table.
 const KEEPER: u64 = 0;

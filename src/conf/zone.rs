@@ -13,8 +13,6 @@ use crate::nginx::shared::SharedMemory;
 
 const USUAL_NAME: &str = "websockify";
 const USUAL_SIZE: usize = 1024 * 1024;
-/// Less has no room for any session.
-const LEAST_SIZE: usize = 32 * 1024;
 
 pub(crate) const COMMANDS: &[ngx_command_t] = &[
     at_http(command_at(
@@ -44,7 +42,12 @@ impl ZoneConf {
     pub(super) fn complete(&mut self, conf: Conf) -> Answer {
         if self.memory.is_none() && self.is_shown {
             let name = ngx_str_t { len: USUAL_NAME.len(), data: USUAL_NAME.as_ptr().cast_mut() };
-            self.memory = Some(SharedMemory::add(conf, MainConf::module(), name, USUAL_SIZE)?);
+            self.memory = Some(SharedMemory::add(
+                conf,
+                MainConf::module(),
+                name,
+                USUAL_SIZE.max(SharedMemory::least()),
+            )?);
         }
         Ok(())
     }
@@ -81,8 +84,10 @@ impl MainDirective for WebsockifyZone {
         let (name, size) = conf.zone_argument(1).ok_or_else(|| {
             conf.refuse(format_args!("invalid zone \"{text}\" in \"websockify_zone\": not \"name:size\""))
         })?;
-        if size < LEAST_SIZE {
-            return Err(conf.refuse(format_args!("zone \"{name}\" must be at least 32k")));
+        // That much has room for some sessions, too.
+        let least = SharedMemory::least();
+        if size < least {
+            return Err(conf.refuse(format_args!("zone \"{name}\" must be at least {}k", least / 1024)));
         }
         main.zone.memory = Some(SharedMemory::add(conf, MainConf::module(), name, size)?);
         Ok(())

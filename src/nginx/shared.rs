@@ -17,6 +17,12 @@ use super::rc;
 pub(crate) struct SharedMemory(NonNull<ngx_shm_zone_t>);
 
 impl SharedMemory {
+    /// The least size that nginx can manage, in bytes.
+    pub(crate) fn least() -> usize {
+        // SAFETY: a plain integer that is set before a configuration is read.
+        8 * unsafe { ngx_pagesize }
+    }
+
     /// The zone `name` of `size` bytes, nginx's own part included, for the configuration that is being read.
     pub(crate) fn add(
         conf: Conf,

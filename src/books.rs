@@ -57,11 +57,11 @@ impl Books {
         let words = memory.words();
         let Some(table) = Table::open(words, RandomState::new().hash_one(now())) else { return };
         self.table.set(Some(table));
-        self.names.replace(names.iter().map(|name| table.name(name.as_bytes())).collect());
+        self.names.replace(names.iter().map(|name| number_of(table, name)).collect());
         let mut taken = [false; SLOTS];
         table.claimed().for_each(|slot| taken[slot] = true);
         let free = (0..SLOTS).filter(|&slot| !taken[slot]).take(workers);
-        bell::make(words.as_ptr().addr(), free);
+        bell::make(table.key(), free);
     }
 
     /// Takes a slot for this worker. Returns its number.
@@ -78,6 +78,14 @@ impl Books {
         };
         self.slot.set(Some(slot));
         self.counters.replace(self.names.borrow().iter().map(|&name| slot.counters(name)).collect());
+        let names = self.names.borrow();
+        if !names
+            .iter()
+            .zip(&*self.counters.borrow())
+            .all(|(&name, it)| it.is_some_and(|it| it.name() == name))
+        {
+            Log::of_cycle().error(format_args!("the zone is too small for the figures of this worker"));
+        }
         Some(slot.index())
     }
 
@@ -167,6 +175,17 @@ impl Books {
     pub(crate) fn take_ordered(&self, from: &mut usize) -> Option<(Request, Reason)> {
         self.shelf.borrow().take_ordered(self.slot.get()?, from)
     }
+}
+
+/// Names of older configurations stay in the table.
+fn number_of(table: Table<'static>, name: &ngx_str_t) -> usize {
+    let number = table.name(name.as_bytes());
+    if number == 0 && !name.is_empty() {
+        Log::of_cycle().error(format_args!(
+            "the zone has no room for the status name \"{name}\" beside those it has had: it is counted as none"
+        ));
+    }
+    number
 }
 
 fn ending(cause: Cause) -> Ending {

@@ -38,9 +38,11 @@ sub causes ($t, $kind, $name = '') {
 
 sub await_figures ($t, $what, $condition) { await $what, sub { $condition->(figures($t)) } }
 
-sub post ($t, $body, @headers) {
+sub post ($t, $body, @headers) { post_to($t, '/status', $body, @headers) }
+
+sub post_to ($t, $path, $body, @headers) {
     my $client = $t->connect;
-    $client->send_bytes(WebsockifyTest::Client::request_bytes('POST /status', 'Host: localhost', 'Connection: close',
+    $client->send_bytes(WebsockifyTest::Client::request_bytes("POST $path", 'Host: localhost', 'Connection: close',
         'Content-Length: ' . length $body, @headers) . $body);
     my $response = $client->response;
     $client->close;
@@ -281,11 +283,12 @@ my ($session) = sessions($t);
 for my $origin ('http://evil.example', 'null', 'https://localhost', 'http://localhost.evil.example', 'http://localhost:1') {
     is post($t, "id=$session->{id}", "Origin: $origin")->{status}, 403, $origin;
 }
+is post($t, "id=$session->{id}", 'Origin: http://localhost', 'Origin: http://localhost')->{status}, 403, 'two';
 talks($client, 'alive');
-is ended(post($t, "id=$session->{id}", 'Origin: http://localhost')), 1, 'one of our own does';
+is ended(post($t, "id=$session->{id}", 'Origin: HTTP://LOCALHOST:80')), 1, 'one of our own does, however it writes that';
 $client->expect('close 4000 qr/^/');
 --- error_log
-a page of another origin asked to end sessions
+qr/\[info\] .*client sent a POST from a page of another origin, no session is ended/
 
 === TEST 12: forms that say nothing
 --- steps
@@ -461,3 +464,64 @@ for my $client (@clients) {
 }
 talks($other, 'goes on');
 await_figures($t, 'their end', sub ($f) { $f->{active} == 1 });
+
+=== TEST 23: an if and a limit_except show what the location around them does
+--- config
+location /websockify { websockify_pass %%vnc%%; }
+location /if { if ($arg_x) { set $y 1; } websockify_status control; }
+location /guarded { limit_except GET { deny all; } websockify_status control; }
+location /open { limit_except GET { allow all; } websockify_status control; }
+location /inner { websockify_status on; location /inner/most { } }
+--- steps
+my $client = $t->client;
+my ($session) = decode_json($t->get('/if?x=1&sessions')->{body})->{sessions}->@*;
+is $t->get('/guarded?sessions')->{status}, 200, 'GET';
+is post_to($t, '/guarded', "id=$session->{id}")->{status}, 403, 'no POST';
+is post_to($t, '/if?x=1', 'id=0000000000000001')->{status}, 404, 'POST';
+is ended(post_to($t, '/open', "id=$session->{id}")), 1, 'and here';
+$client->expect('close 4000 qr/^/');
+is $t->get('/inner/most')->{status}, 404, 'no other location';
+--- error_log
+access forbidden by rule
+inner/most" failed (2: No such file
+
+=== TEST 24: more workers than the zone has room for
+--- http_config
+websockify_zone test:32k;
+--- workers: 24
+--- steps
+talks($t->client, 'goes on');
+cmp_ok figures($t)->{workers}, '>', 8, 'some are counted';
+--- error_log
+qr/\[error\] .*: the zone is too small for the figures of this worker$/m
+
+=== TEST 25: more names than the zone has room for, over two configurations
+--- config eval
+'location /status { websockify_status on; } ' . join '', map { "location /$_ { websockify_status_name $_; }\n" } 1 .. 31
+--- steps
+my $conf = $t->{block}{sections}{config};
+$t->nginx->configure($t->conf(config => "$conf location /websockify { websockify_pass %%vnc%%; websockify_status_name 1; }"));
+$t->nginx->reload;
+$t->nginx->configure($t->conf(config => 'location /status { websockify_status on; }
+    location /websockify { websockify_pass %%vnc%%; websockify_status_name another; }'));
+$t->nginx->reload;
+talks($t->client, 'counted as none');
+is named($t)->{active}, 1, 'counted as none';
+--- error_log
+the zone has no room for the status name "another" beside those it has had: it is counted as none
+
+=== TEST 26: bells of a zone that was there before, and was gone meanwhile
+--- steps
+my $before = $t->client;
+my $conf   = $t->conf;
+$t->nginx->configure($t->conf(http_config => '', config => 'location /websockify { websockify_pass %%vnc%%; }'));
+$t->nginx->reload;
+$t->nginx->configure($conf);
+$t->nginx->reload;
+for (1 .. 50) {
+    my $client = $t->client;
+    is ended(post($t, 'target=' . $t->targets->address('vnc'))), 1, 'one is told';
+    $client->expect('close 4000 qr/^/');
+    $client->close;
+}
+talks($before, 'goes on');

@@ -4,7 +4,7 @@
 //! under the same number. Who has the slot listens.
 
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicI32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 
 use nginx_sys::{ngx_connection_t, ngx_cycle_t, ngx_event_t};
 
@@ -18,12 +18,12 @@ pub(crate) const BELLS: usize = websockify_status::SLOTS;
 /// nor is its descriptor this process's.
 static DESCRIPTORS: [AtomicI32; BELLS] = [const { AtomicI32::new(0) }; BELLS];
 
-/// What the bells are for.
-static PURPOSE: AtomicUsize = AtomicUsize::new(0);
+/// What the bells are for: the key of a table. Its place in memory may be another one's when it is gone.
+static PURPOSE: AtomicU64 = AtomicU64::new(0);
 
 /// Makes those of `wanted` that are missing; to be called by the master. For another `purpose` than before all are made
 /// anew: whoever has the old ones must not hear the new.
-pub(crate) fn make(purpose: usize, wanted: impl Iterator<Item = usize>) {
+pub(crate) fn make(purpose: u64, wanted: impl Iterator<Item = usize>) {
     if PURPOSE.swap(purpose, Ordering::Relaxed) != purpose {
         for descriptor in &DESCRIPTORS {
             let old = descriptor.swap(0, Ordering::Relaxed);

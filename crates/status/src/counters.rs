@@ -69,7 +69,9 @@ impl<'t> Counters<'t> {
         self.words[NEXT].store(next, Ordering::Relaxed);
     }
 
-    pub(crate) fn name(self) -> usize {
+    /// The number of the name.
+    #[must_use]
+    pub fn name(self) -> usize {
         usize::try_from(self.words[NAME].load(Ordering::Relaxed)).unwrap_or(0)
     }
 

@@ -61,6 +61,12 @@ impl<'t> Table<'t> {
         (words.len() >= Self::LEAST).then_some(Self { words })
     }
 
+    /// What tells this table from all others that are or have been; not to be guessed.
+    #[must_use]
+    pub fn key(self) -> u64 {
+        self.word(KEY).load(Ordering::Relaxed)
+    }
+
     pub(crate) fn word(self, at: usize) -> &'t AtomicU64 {
         &self.words[at]
     }
@@ -114,7 +120,7 @@ impl<'t> Table<'t> {
     #[must_use]
     pub fn hash(self, text: &[u8]) -> u64 {
         let mut hasher = DefaultHasher::new();
-        hasher.write_u64(self.word(KEY).load(Ordering::Relaxed));
+        hasher.write_u64(self.key());
         hasher.write(text);
         // 0 stands for no text.
         hasher.finish().max(1)

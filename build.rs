@@ -3,7 +3,8 @@
 use std::env;
 use std::path::PathBuf;
 
-/// The oldest nginx that is known to work, and the first one that is not known yet.
+/// The oldest nginx that is known to work, and the first one that is not known yet. scripts/nginx.sh and auto/rust read
+/// this line as well.
 const KNOWN_VERSIONS: std::ops::Range<u64> = 1_022_000..1_032_000;
 
 fn main() {
@@ -14,7 +15,10 @@ fn main() {
     let version = variable("DEP_NGINX_VERSION_NUMBER").parse::<u64>().unwrap_or(0);
     if !KNOWN_VERSIONS.contains(&version) {
         // The size and the life of nginx's structures are part of what this module is built on.
-        println!("cargo::error=nginx {version} is not known to work, see the table of versions in README.md");
+        let (major, minor, patch) = (version / 1_000_000, version / 1000 % 1000, version % 1000);
+        println!(
+            "cargo::error=nginx {major}.{minor}.{patch} is not known to work with this module: README.md tells which are"
+        );
         return;
     }
     pass_on("ngx_feature", "FEATURES");

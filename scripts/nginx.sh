@@ -41,11 +41,20 @@ source_version() {
 find_source() {
     if [[ ${NGINX_SOURCE:-} ]]; then
         named_source
-        return
+    else
+        source=$packaged_source
+        [[ $(source_version "$source") == "$(nginx_version)" ]] ||
+            fail "no headers of nginx $(nginx_version) ($nginx) found: unpack its source and give NGINX_SOURCE=/its/directory"
     fi
-    source=$packaged_source
-    [[ $(source_version "$source") == "$(nginx_version)" ]] ||
-        fail "no headers of nginx $(nginx_version) ($nginx) found: unpack its source and give NGINX_SOURCE=/its/directory"
+    is_known || fail "nginx $(source_version "$source") is not known to work with this module: README.md tells which are"
+}
+
+# Whether the version of $source is one of those that build.rs takes.
+is_known() {
+    local number known
+    number=$(sed -n 's,^#define nginx_version *\([0-9]*\).*,\1,p' "$source/src/core/nginx.h")
+    read -r -a known < <(sed -n 's,^const KNOWN_VERSIONS: .* = \([0-9_]*\)\.\.\([0-9_]*\);,\1 \2,p' "$root/build.rs" | tr -d _)
+    ((number >= known[0] && number < known[1]))
 }
 
 # That of NGINX_SOURCE; "vendored" is the one in the crate nginx-src.

@@ -213,6 +213,7 @@ location /websockify { deny all; websockify_pass %%vnc%%; }
 --- steps
 my %header = map { @$_ } http2_get($t->connect(port => $t->port('H2_PORT'))->stream, '/websockify',
     [ upgrade => 'websocket' ], [ 'sec-websocket-key' => WebsockifyTest::Client::KEY ], [ 'sec-websocket-version' => 13 ]);
-is $header{':status'}, 403, 'a status';
+# From 1.31.0 on nginx itself takes no such header over HTTP/2.
+is $header{':status'}, WebsockifyTest::Nginx::is_at_least('1.31.0') ? 400 : 403, 'a status';
 --- error_log
-access forbidden
+qr/access forbidden|client sent "Upgrade" header/

@@ -12,6 +12,7 @@ use IO::Socket::INET;
 use Test::More;
 use WebsockifyTest::Desktop;
 use WebsockifyTest::Nginx;
+use WebsockifyTest::Proc qw(descendants_of is_alive);
 use WebsockifyTest::Program qw(require_programs require_file);
 use WebsockifyTest::Util qw(await slurp);
 
@@ -37,7 +38,7 @@ subtest 'a desktop with a password, stopped by SIGTERM' => sub {
 subtest 'a VNC server that runs already, and a terminal that closes' => sub {
     my $desktop = WebsockifyTest::Desktop->start;
     my $demo = start_demo(TARGET => $desktop->address);
-    is(scalar(grep { $_->{name} eq 'Xvnc' } descendants($demo->{program}->pid)), 0, 'it starts no desktop');
+    is(scalar(grep { $_->{name} eq 'Xvnc' } descendants_of($demo->{program}->pid)), 0, 'it starts no desktop');
     my $greeting = speak($demo, '', "GET /websockify HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: upgrade\r\n"
         . "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n", qr/RFB \d{3}/);
     like($greeting, qr/\AHTTP\/1.1 101 .*RFB 003\.008/s, 'the VNC server greets');
@@ -46,10 +47,10 @@ subtest 'a VNC server that runs already, and a terminal that closes' => sub {
 
 subtest 'killed before it can tidy up' => sub {
     my $demo = start_demo();
-    my @started = descendants($demo->{program}->pid);
+    my @started = descendants_of($demo->{program}->pid);
     $demo->{program}->signal('KILL');
-    ok(eval { await('its processes to end', sub { !grep { alive($_) } @started }); 1 }, 'its processes end with it')
-        or diag("left: @{[ map { $_->{name} } grep { alive($_) } @started ]}");
+    ok(eval { await('its processes to end', sub { !grep { is_alive($_) } @started }); 1 }, 'its processes end with it')
+        or diag("left: @{[ map { $_->{name} } grep { is_alive($_) } @started ]}");
 };
 
 subtest 'one line says what went wrong' => sub {
@@ -95,10 +96,10 @@ sub browse ($demo, @password) {
 
 sub stops ($demo, $signal) {
     my $program = $demo->{program};
-    my @started = descendants($program->pid);
-    cmp_ok(scalar(grep { alive($_) } @started), '>', 1, 'it has processes: ' . join ' ', sort map { $_->{name} } @started);
+    my @started = descendants_of($program->pid);
+    cmp_ok(scalar(grep { is_alive($_) } @started), '>', 1, 'it has processes: ' . join ' ', sort map { $_->{name} } @started);
     is(eval { $program->stop($signal) }, 0, "it ends after SIG$signal") or diag($@);
-    is_deeply([ map { $_->{name} } grep { alive($_) } @started ], [], 'no process is left');
+    is_deeply([ map { $_->{name} } grep { is_alive($_) } @started ], [], 'no process is left');
     is_deeply([ glob "$demo->{temporary}/{*,.*[!.]*}" ], [], 'no file is left');
     unlike($program->errors, qr/\[(?:error|crit|alert|emerg)\]/, 'nginx had nothing to complain of');
     diag($program->story) unless Test::More->builder->is_passing;
@@ -126,23 +127,4 @@ sub speak ($demo, $answer, $request, $enough) {
         sysread $socket, $answer, 4096, length $answer or last;
     }
     return $answer;
-}
-
-# All processes below one, with the time they started, for a number may be given to another process.
-sub descendants ($pid) {
-    my (%children, %name, %since);
-    for my $path (glob '/proc/[0-9]*/stat') {
-        my ($child, $name, $parent, $since) = slurp($path) =~ /\A(\d+) \((.*)\) \S (\d+)(?: \S+){17} (\d+)/ or next;
-        push $children{$parent}->@*, $child;
-        @name{$child}  = $name;
-        @since{$child} = $since;
-    }
-    my @found = ($children{$pid} // [])->@*;
-    for (my $i = 0; $i < @found; $i++) { push @found, ($children{ $found[$i] } // [])->@* }
-    return map { { pid => $_, name => $name{$_}, since => $since{$_} } } @found;
-}
-
-sub alive ($process) {
-    my ($state, $since) = slurp("/proc/$process->{pid}/stat") =~ /\) (\S) (?:\S+ ){18}(\d+)/ or return 0;
-    return $since == $process->{since} && $state ne 'Z';
 }

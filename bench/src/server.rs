@@ -71,8 +71,9 @@ impl Subject {
         let listen = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
         let log = setup.work.join(format!("{}.log", self.name));
         let words = self.words(setup, listen, target, tls)?;
-        let mut command = Command::new("taskset");
-        command.args(["-c", CORE]).args(words).stdin(Stdio::null());
+        // The load may be killed, by a timeout say, and has no last words then: the kernel ends the server with it.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "KILL", "taskset", "-c", CORE]).args(words).stdin(Stdio::null());
         command.stdout(File::create(&log)?).stderr(File::options().append(true).open(&log)?);
         let child = command.process_group(0).spawn()?;
         let tls = tls.then(config).transpose()?;

@@ -19,7 +19,7 @@ my $samples = dirname(__FILE__) . '/../../../nginx-conf';
 
 # The configuration that docs/clients.md shows under that heading, with places that a test may have.
 sub recipe ($heading, %place) {
-    my ($text) = slurp("$samples/../docs/clients.md") =~ /^## \Q$heading\E\n(?:(?!^## ).)*?^```nginx\n(.*?)^```$/ms
+    my ($text) = slurp("$samples/../docs/clients.md") =~ /^###? \Q$heading\E\n(?:(?!^##).)*?^```nginx\n(.*?)^```$/ms
         or die "no recipe for $heading\n";
     $text =~ s/\Q$_\E(?!\d)/$place{$_}/ or die "no $_ in:\n$text" for keys %place;
     return $text;

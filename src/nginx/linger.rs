@@ -53,8 +53,8 @@ pub(crate) fn take_over(connection: Connection) -> bool {
         turns: Cell::new(0),
         unacknowledged: Cell::new(connection.unacknowledged()),
     };
-    // SAFETY: an upstream's connection has a pool of its own, which goes with it.
-    let Some(state) = NonNull::new(unsafe { (*connection.as_ptr()).pool })
+    // SAFETY: the connection is open, and its pool goes with it.
+    let Some(state) = NonNull::new(unsafe { shim::wsk_connection_pool(connection.as_ptr()) })
         .and_then(|pool| unsafe { Pool::new(pool) }.keep(state))
     else {
         return false;

@@ -524,6 +524,7 @@ unsafe extern "C" fn on_connected<T: Tenant>(
         (*upstream).write_event_handler = Some(on_target_event::<T>);
         (*request).read_event_handler = Some(on_client_event::<T>);
         (*request).write_event_handler = Some(on_client_event::<T>);
+        shim::wsk_connection_drop_pool((*upstream).peer.connection);
     }
     call_tenant::<T>(request, T::on_connected);
 }

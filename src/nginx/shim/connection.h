@@ -106,6 +106,33 @@ wsk_connection_unacknowledged(ngx_connection_t *c)
     return 0;
 }
 
+/* An upstream's connection has a pool for its TLS: without that there is nothing in it. */
+static inline void
+wsk_connection_drop_pool(ngx_connection_t *c)
+{
+#if (NGX_SSL)
+    if (c->ssl) {
+        return;
+    }
+#endif
+
+    if (c->pool) {
+        ngx_destroy_pool(c->pool);
+        c->pool = NULL;
+    }
+}
+
+/* The connection's pool, or NULL where there is no memory for one. */
+static inline ngx_pool_t *
+wsk_connection_pool(ngx_connection_t *c)
+{
+    if (c->pool == NULL) {
+        c->pool = ngx_create_pool(256, c->log);
+    }
+
+    return c->pool;
+}
+
 static inline void
 wsk_connection_close(ngx_connection_t *c)
 {

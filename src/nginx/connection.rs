@@ -2,9 +2,7 @@
 
 use std::ptr::NonNull;
 
-use nginx_sys::{
-    ngx_connection_t, ngx_handle_read_event, ngx_handle_write_event, ngx_int_t, ngx_tcp_nodelay,
-};
+use nginx_sys::{ngx_connection_t, ngx_tcp_nodelay};
 use websockify_tunnel::{HangUp, Io};
 
 use super::log::Log;
@@ -182,10 +180,6 @@ impl Connection {
     /// As [`Connection::watch`], where less than `lowat` bytes of room are not worth an event.
     pub(crate) fn watch_for_room(self, lowat: usize) -> bool {
         // SAFETY: an open connection has both events.
-        unsafe {
-            let read: ngx_int_t = ngx_handle_read_event((*self.as_ptr()).read, 0);
-            let write: ngx_int_t = ngx_handle_write_event((*self.as_ptr()).write, lowat);
-            read == rc::OK && write == rc::OK
-        }
+        unsafe { shim::wsk_connection_watch(self.as_ptr(), lowat) == rc::OK }
     }
 }

@@ -45,6 +45,21 @@ wsk_connection_shutdown_write(ngx_connection_t *c)
     return ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN) == -1 ? NGX_ERROR : NGX_OK;
 }
 
+/* As the two functions do it, which have nothing to do where epoll knows of both events already. */
+static inline ngx_int_t
+wsk_connection_watch(ngx_connection_t *c, size_t lowat)
+{
+    if ((ngx_event_flags & NGX_USE_CLEAR_EVENT) && c->read->active && c->write->active && lowat == 0) {
+        return NGX_OK;
+    }
+
+    if (ngx_handle_read_event(c->read, 0) != NGX_OK) {
+        return NGX_ERROR;
+    }
+
+    return ngx_handle_write_event(c->write, lowat);
+}
+
 /* The kernel's room for what was sent and is not acknowledged; what it does not take it leaves as it is. */
 static inline void
 wsk_connection_set_sndbuf(ngx_connection_t *c, int size)

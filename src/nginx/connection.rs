@@ -166,6 +166,12 @@ impl Connection {
         unsafe { ngx_tcp_nodelay(self.as_ptr()) == rc::OK }
     }
 
+    /// Keeps a last segment that is not full back until our half ends, or for a moment, so that it can take the end along.
+    pub(crate) fn cork(self) {
+        // SAFETY: the connection is open by the promise of `new`.
+        unsafe { shim::wsk_connection_cork(self.as_ptr()) };
+    }
+
     /// Sets the size of the kernel's buffer for what is sent, in bytes.
     pub(crate) fn set_sndbuf(self, size: i32) {
         // SAFETY: the connection is open by the promise of `new`.

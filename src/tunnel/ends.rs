@@ -72,6 +72,11 @@ impl Stream for Client {
         self.connection.send(bytes)
     }
 
+    fn send_last(&mut self, bytes: &[u8]) -> Io {
+        self.connection.cork();
+        self.send(bytes)
+    }
+
     fn has_more(&mut self) -> bool {
         !self.request.early_bytes().is_empty() || self.connection.has_more()
     }

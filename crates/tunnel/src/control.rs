@@ -51,6 +51,11 @@ impl ControlQueue {
         self.frames.is_empty()
     }
 
+    /// Whether the first frame is the only one.
+    pub(crate) fn is_at_last(&self) -> bool {
+        self.frames.len() == 1
+    }
+
     /// The bytes to offer next. From here on they are begun.
     pub(crate) fn begin(&mut self) -> &[u8] {
         self.begun = true;

@@ -40,6 +40,11 @@ pub trait Stream {
     /// address, are offered again (TLS libraries demand it).
     fn send(&mut self, bytes: &[u8]) -> Io;
 
+    /// As [`Stream::send`], for bytes that our end of the stream follows as soon as they are taken: both may go together.
+    fn send_last(&mut self, bytes: &[u8]) -> Io {
+        self.send(bytes)
+    }
+
     /// Whether bytes are waiting that [`Stream::is_readable`] has not announced yet.
     fn has_more(&mut self) -> bool;
 

@@ -261,8 +261,9 @@ impl Tunnel {
         let mut moved = 0;
         while self.owes_client() && client.is_writable() {
             let control_first = !self.download.is_begun() && !self.desk.control.is_empty();
+            let is_last = control_first && self.desk.control.is_at_last() && self.ends_with_it();
             let bytes = if control_first { self.desk.control.begin() } else { self.download.begin() };
-            match client.send(bytes) {
+            match if is_last { client.send_last(bytes) } else { client.send(bytes) } {
                 Io::Done(len) if control_first => {
                     self.desk.control.advance(len);
                     moved += len;
@@ -283,6 +284,13 @@ impl Tunnel {
             self.desk.stats.pings += u32::from(self.desk.heartbeat.on_ping_sent(now));
         }
         moved
+    }
+
+    /// Whether nothing is left to do once what waits for the client, our Close mostly, has gone out.
+    fn ends_with_it(&self) -> bool {
+        self.close == Close::Queued
+            && self.upload.is_empty()
+            && self.cause.is_some_and(|it| !it.awaits_answer())
     }
 
     fn owes_client(&self) -> bool {

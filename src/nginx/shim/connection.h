@@ -45,6 +45,13 @@ wsk_connection_shutdown_write(ngx_connection_t *c)
     return ngx_shutdown_socket(c->fd, NGX_WRITE_SHUTDOWN) == -1 ? NGX_ERROR : NGX_OK;
 }
 
+/* Where it fails, there are two segments instead of one. */
+static inline void
+wsk_connection_cork(ngx_connection_t *c)
+{
+    (void) ngx_tcp_nopush(c->fd);
+}
+
 /* As the two functions do it, which have nothing to do where epoll knows of both events already. */
 static inline ngx_int_t
 wsk_connection_watch(ngx_connection_t *c, size_t lowat)

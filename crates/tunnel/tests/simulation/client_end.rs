@@ -33,6 +33,8 @@ pub(crate) struct ClientEnd {
     pub(crate) in_data: bool,
     pub(crate) close: Option<(Option<u16>, String)>,
     pub(crate) close_left: Msec,
+    /// Our last frame left, and is kept back until the session ends.
+    pub(crate) awaits_end: bool,
     /// When our last ping left.
     pub(crate) ping_left: Option<Msec>,
 }
@@ -53,6 +55,7 @@ impl ClientEnd {
             in_data: false,
             close: None,
             close_left: 0,
+            awaits_end: false,
             ping_left: None,
         }
     }
@@ -148,6 +151,12 @@ impl Stream for ClientEnd {
                 self.note(heard);
             }
         }
+        sent
+    }
+
+    fn send_last(&mut self, bytes: &[u8]) -> Io {
+        let sent = self.send(bytes);
+        self.awaits_end = sent == Io::Done(bytes.len());
         sent
     }
 

@@ -179,6 +179,10 @@ impl World {
         assert!(moved <= TURN + 5 * buffer + 4096, "a turn of {moved} bytes");
         assert!(frames * FRAME <= TURN + buffer / 6 * FRAME, "a turn of {frames} frames");
         assert!(reads <= 2 * (TURN / ROUND + 1), "a turn of {reads} reads");
+        assert!(
+            !self.client.end.awaits_end || matches!(turn, Turn::Ended(_)),
+            "a last frame waits for the end"
+        );
         self.yielded = turn == Turn::Yield;
         match turn {
             Turn::Ended(end) => {

@@ -5,6 +5,7 @@ use std::fmt;
 use nginx_sys::ngx_int_t;
 use websockify_policy::Peer;
 use websockify_status::{Event, Refusal};
+use websockify_tunnel::Side;
 
 use crate::conf::main::MainConf;
 use crate::conf::LocConf;
@@ -112,6 +113,10 @@ impl Tenant for Session {
     fn on_event(&self, request: Request, upstream: Upstream) {
         fault::place(self.conf, "event");
         tunnel::on_event(self, request, upstream);
+    }
+
+    fn on_room(&self, request: Request, upstream: Upstream, side: Side) {
+        tunnel::on_room(self, request, upstream, side);
     }
 
     fn on_quit(&self, request: Request, upstream: Upstream) {

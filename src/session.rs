@@ -30,6 +30,8 @@ pub(crate) struct Session {
     pub(crate) watched: Watched,
     /// Borrowed for a turn of the tunnel, never across a call that may end the request.
     pub(crate) phase: RefCell<Phase>,
+    /// A turn was left unfinished, and the next is posted.
+    pub(crate) owes_turn: Cell<bool>,
     pub(crate) entry: Entry,
     address: Cell<ngx_str_t>,
     target: Cell<Option<Target>>,
@@ -76,6 +78,7 @@ impl Session {
             attempts: Attempts::default(),
             watched: Watched::default(),
             phase: RefCell::new(Phase::Connecting),
+            owes_turn: Cell::new(false),
             entry: Entry::default(),
             address: Cell::new(ngx_str_t::empty()),
             target: Cell::new(None),

@@ -118,8 +118,23 @@ pub(crate) fn on_event(session: &Session, request: Request, upstream: Upstream) 
     }
 }
 
+/// A connection has room. With whatever else it has to tell, nginx tells that of a connection too: mostly nothing waits
+/// for it.
+pub(crate) fn on_room(session: &Session, request: Request, upstream: Upstream, side: Side) {
+    let waits = match &*session.phase.borrow() {
+        Phase::Tunneling(tunnel) => {
+            tunnel.owes(side) || (side == Side::Client && !ends::is_answered(request))
+        }
+        _ => true,
+    };
+    if waits || session.owes_turn.get() {
+        on_event(session, request, upstream);
+    }
+}
+
 /// The next turn comes after those of all others that have news.
 fn let_others_go(session: &Session, upstream: Upstream) {
+    session.owes_turn.set(true);
     // Without a timer of its session's, a worker that is to go would not wait for it.
     if let Some(timer) = upstream.timer() {
         timer.set(now() + session.limits().read_timeout);
@@ -133,6 +148,7 @@ fn drive(session: &Session, request: Request, upstream: Upstream) {
     else {
         return;
     };
+    session.owes_turn.set(false);
     timer.take_fired();
     if client.is_closing() || target.is_closing() {
         return end_with(session, request, upstream, Cause::Shutdown);

@@ -35,6 +35,7 @@ use super::{rc, shim};
 use introduction::Introduction;
 use retry::Retry;
 use websockify_policy::Peer;
+use websockify_tunnel::Side;
 
 /// What lives in an upstream from the choice of a server to the end. Its methods may end the request where they say
 /// so, which must be the last thing they do.
@@ -56,6 +57,9 @@ pub(crate) trait Tenant: Sized + 'static {
 
     /// One of the two connections has news, or the timer has fired. May end the request.
     fn on_event(&self, request: Request, upstream: Upstream);
+
+    /// This side has room, or [`Upstream::post_next`] has come to its turn. May end the request.
+    fn on_room(&self, request: Request, upstream: Upstream, side: Side);
 
     /// The worker is told to go when its sessions have ended; called only where [`quit::watch`](super::quit::watch)
     /// was. May end the request.
@@ -143,7 +147,7 @@ impl Upstream {
         self.connection().and_then(|c| unsafe { NonNull::new((*c.as_ptr()).read).map(|ev| Timer::new(ev)) })
     }
 
-    /// Has `on_event` called again after all other connections had their turn.
+    /// Has `on_room` called for the target after all other connections had their turn.
     pub(crate) fn post_next(self) {
         if let Some(connection) = self.connection() {
             // SAFETY: an open connection has a write event; closing it takes the event out of the queue.
@@ -151,7 +155,7 @@ impl Upstream {
         }
     }
 
-    /// Whether `on_event` will be called for [`Upstream::post_next`], or because nginx has kept news of the target back.
+    /// Whether `on_room` will be called for [`Upstream::post_next`], or because nginx has kept news of the target back.
     pub(crate) fn is_posted(self) -> bool {
         // SAFETY: an open connection has a write event.
         self.connection().is_some_and(|c| unsafe { shim::wsk_event_is_posted((*c.as_ptr()).write) != 0 })
@@ -521,9 +525,9 @@ unsafe extern "C" fn on_connected<T: Tenant>(
     // SAFETY: nginx passes the living request and its upstream.
     unsafe {
         (*upstream).read_event_handler = Some(on_target_event::<T>);
-        (*upstream).write_event_handler = Some(on_target_event::<T>);
+        (*upstream).write_event_handler = Some(on_target_room::<T>);
         (*request).read_event_handler = Some(on_client_event::<T>);
-        (*request).write_event_handler = Some(on_client_event::<T>);
+        (*request).write_event_handler = Some(on_client_room::<T>);
         shim::wsk_connection_drop_pool((*upstream).peer.connection);
     }
     call_tenant::<T>(request, T::on_connected);
@@ -536,8 +540,19 @@ unsafe extern "C" fn on_target_event<T: Tenant>(
     call_tenant::<T>(request, T::on_event);
 }
 
+unsafe extern "C" fn on_target_room<T: Tenant>(
+    request: *mut ngx_http_request_t,
+    _upstream: *mut ngx_http_upstream_t,
+) {
+    call_tenant::<T>(request, |tenant, request, upstream| tenant.on_room(request, upstream, Side::Target));
+}
+
 unsafe extern "C" fn on_client_event<T: Tenant>(request: *mut ngx_http_request_t) {
     call_tenant::<T>(request, T::on_event);
+}
+
+unsafe extern "C" fn on_client_room<T: Tenant>(request: *mut ngx_http_request_t) {
+    call_tenant::<T>(request, |tenant, request, upstream| tenant.on_room(request, upstream, Side::Client));
 }
 
 /// Calls a method that may end the request; a panic in it ends the request, and nothing but the request.

@@ -21,17 +21,21 @@ enum Header {
     Failed,
 }
 
+/// Whether the 101 has gone to the socket whole.
+pub(super) fn is_answered(request: Request) -> bool {
+    !request.has_unsent_header() && !request.connection().is_buffered()
+}
+
 impl Client {
     pub(super) fn new(request: Request) -> Self {
         let connection = request.connection();
-        let is_sent = || !request.has_unsent_header() && !connection.is_buffered();
-        let header = if is_sent() {
+        let header = if is_answered(request) {
             Header::Sent
         } else if !connection.is_writable() {
             Header::Waiting
         } else if !request.flush_header() {
             Header::Failed
-        } else if is_sent() {
+        } else if is_answered(request) {
             Header::Sent
         } else {
             Header::Waiting

@@ -9,7 +9,7 @@ use websockify_protocol::subprotocol::Encoding;
 use crate::blocked::Blocked;
 use crate::desk::Desk;
 use crate::download::Download;
-use crate::ending::{Cause, End};
+use crate::ending::{Cause, End, Side};
 use crate::limits::{Limits, Stats};
 use crate::pace::Pace;
 use crate::stream::{Buffers, Ends, Io, Msec, Stream};
@@ -176,7 +176,8 @@ impl Tunnel {
             }
             // A look behind the event loop's back has to be followed: the loop may not announce what was found.
             let found = readable != (ends.client.is_readable(), ends.target.is_readable());
-            if found || before != (work, self.cause, self.close) {
+            let turned = (before.1, before.2) != (self.cause, self.close);
+            if found || turned || (before.0 != work && self.may_go_on(ends)) {
                 continue;
             }
             let (deadline, expiry) = self.deadline(now, limits);
@@ -193,6 +194,23 @@ impl Tunnel {
             }
         }
         Turn::Yield
+    }
+
+    /// Whether another round may move something: mostly one has emptied both ends, and the next would find that.
+    fn may_go_on<C: Stream, T: Stream, B: Buffers>(&self, ends: &Ends<'_, C, T, B>) -> bool {
+        ends.client.is_readable()
+            || ends.target.is_readable()
+            || (self.owes(Side::Client) && ends.client.is_writable())
+            || (self.owes(Side::Target) && ends.target.is_writable())
+    }
+
+    /// Whether something waits for room on this side. Where nothing does, news of room are none.
+    #[must_use]
+    pub fn owes(&self, side: Side) -> bool {
+        match side {
+            Side::Client => self.owes_client(),
+            Side::Target => !self.upload.is_empty(),
+        }
     }
 
     /// One round over both directions. Returns how much work it was: nothing if nothing moved.
@@ -257,7 +275,16 @@ impl Tunnel {
     }
 
     /// Sends what waits for the client; a frame that has begun is finished before another begins.
+    #[inline]
     fn send_to_client(&mut self, now: Msec, client: &mut impl Stream) -> usize {
+        if self.owes_client() || self.client_blocked.is_blocked() {
+            self.send_what_waits(now, client)
+        } else {
+            0
+        }
+    }
+
+    fn send_what_waits(&mut self, now: Msec, client: &mut impl Stream) -> usize {
         let mut moved = 0;
         while self.owes_client() && client.is_writable() {
             let control_first = !self.download.is_begun() && !self.desk.control.is_empty();

@@ -1,8 +1,10 @@
 //! A client's stream of bytes as data and control events (RFC 6455 sections 5.4 and 5.5), a piece at a time.
 
+use core::ops::Range;
+
 use crate::error::ProtocolError;
 use crate::frame::{self, Opcode};
-use crate::mask::MaskingKey;
+use crate::mask::{self, MaskingKey};
 
 /// Follows one client's frames through whatever pieces they arrive in. It holds no byte of them: only where
 /// it is.
@@ -32,6 +34,17 @@ pub struct Step {
     pub len: usize,
     /// What that payload is.
     pub event: Event,
+}
+
+/// What [`Decoder::decode_run`] has taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Bytes of input: frames with their headers.
+    pub taken: usize,
+    /// Bytes of payload.
+    pub put: usize,
+    /// Frames, each of them a whole message.
+    pub frames: usize,
 }
 
 /// What the payload of a [`Step`] is.
@@ -118,18 +131,34 @@ impl Decoder {
     /// decoder is after it where it was before it.
     #[inline]
     fn decode_usual(&self, input: &[u8]) -> Option<Step> {
-        const FIRST: u8 = frame::FIN | Opcode::Binary as u8;
-        let (&[FIRST, second, a, b, c, d], payload) = input.split_first_chunk::<6>()? else { return None };
-        let len = second ^ frame::MASK;
-        if len >= frame::LENGTH_IN_16_BITS {
+        let (key, len) = usual_header(input)?;
+        if input.len() - HEADER < len || self.in_message || len as u64 > self.max_frame_size {
             return None;
         }
-        let len = usize::from(len);
-        if payload.len() < len || self.in_message || len as u64 > self.max_frame_size {
-            return None;
+        Some(Step { skip: HEADER, len, event: Event::Data { key, end_of_message: true } })
+    }
+
+    /// The shortcut for a run of such frames: takes those at the front of `buf[wire]` and moves their payload, unmasked,
+    /// to `buf[to..]`, as [`mask::apply_moving`] does. It is there from where the headers of frames that went before have
+    /// left a gap of some bytes; what it does not take is for [`Decoder::decode`].
+    #[inline]
+    pub fn decode_run(&self, buf: &mut [u8], wire: Range<usize>, to: usize) -> Run {
+        let mut run = Run { taken: 0, put: 0, frames: 0 };
+        if self.in_message || !self.is_between_frames() {
+            return run;
         }
-        let key = MaskingKey::new([a, b, c, d]);
-        Some(Step { skip: 6, len, event: Event::Data { key, end_of_message: true } })
+        while let Some((header, len)) = usual_header(&buf[wire.start + run.taken..wire.end]) {
+            let (from, to) = (wire.start + run.taken + HEADER, to + run.put);
+            let fits = wire.end - from >= len && buf.len() - from >= len + mask::BLOCK;
+            if !fits || from.saturating_sub(to) < mask::BLOCK || len as u64 > self.max_frame_size {
+                break;
+            }
+            mask::apply_in_blocks(header, &mut buf[to..], from - to, len);
+            run.taken += HEADER + len;
+            run.put += len;
+            run.frames += 1;
+        }
+        run
     }
 
     #[inline]
@@ -181,6 +210,18 @@ impl Decoder {
         self.in_message = !end_of_message;
         Step { skip, len, event: Event::Data { key, end_of_message } }
     }
+}
+
+/// The length of a client's header with a length of 7 bits.
+const HEADER: usize = 6;
+
+/// The key and the length of a whole binary message in front of `input`, if it is one of up to 125 bytes.
+#[inline]
+fn usual_header(input: &[u8]) -> Option<(MaskingKey, usize)> {
+    const FIRST: u8 = frame::FIN | Opcode::Binary as u8;
+    let &[FIRST, second, a, b, c, d] = input.first_chunk::<HEADER>()? else { return None };
+    let len = second ^ frame::MASK;
+    (len < frame::LENGTH_IN_16_BITS).then(|| (MaskingKey::new([a, b, c, d]), usize::from(len)))
 }
 
 /// The smaller of a declared length and the bytes that are present.

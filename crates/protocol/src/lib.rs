@@ -40,7 +40,7 @@ pub mod subprotocol;
 mod testing;
 
 pub use close::{CloseBody, CloseCode};
-pub use decoder::{ControlOpcode, Decoder, Event, Step};
+pub use decoder::{ControlOpcode, Decoder, Event, Run, Step};
 pub use encoder::ControlFrame;
 pub use error::{Base64Fault, ProtocolError};
 pub use frame::{FrameHeader, Opcode};

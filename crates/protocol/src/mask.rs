@@ -64,6 +64,21 @@ pub fn apply_moving(key: MaskingKey, buf: &mut [u8], src: Range<usize>, dst: usi
     key.rotated(len)
 }
 
+/// How many bytes [`apply_in_blocks`] may read and write beyond what it is asked for.
+pub(crate) const BLOCK: usize = 32;
+
+/// As [`apply_moving`] for the `len` bytes at `gap`, which go to the front of `window`, but in whole blocks: less to
+/// decide on for a few bytes. What stands behind them must be there for [`BLOCK`] bytes, and be read already as far as
+/// it is written over: `gap` is not less than that.
+#[inline(always)]
+pub(crate) fn apply_in_blocks(key: MaskingKey, window: &mut [u8], gap: usize, len: usize) {
+    let word = key.word();
+    let mut at = 0;
+    while at < len && unmask_block::<{ BLOCK / 8 }>(word, window, at, gap) {
+        at += BLOCK;
+    }
+}
+
 /// Unmasks `window[gap..]` to the front of `window`.
 #[inline]
 fn unmask(key: MaskingKey, window: &mut [u8], gap: usize) {

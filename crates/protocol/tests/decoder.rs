@@ -321,6 +321,68 @@ fn equals_its_slow_twin_over_random_streams_in_random_pieces() {
     });
 }
 
+/// Small messages, and now and then something else.
+fn small_talk(random: &mut Prng) -> Vec<u8> {
+    let mut wire = Vec::new();
+    for _ in 0..random.below(60) {
+        let first = if random.one_in(30) { random.byte() } else { 0x82 };
+        let longest = if random.one_in(20) { 300 } else { 126 };
+        let len = random.below(longest);
+        wire.extend(client_frame(first, &random.bytes(len)));
+    }
+    wire.truncate(wire.len() - random.below(70).min(wire.len()));
+    wire
+}
+
+#[test]
+fn a_run_is_the_frames_that_it_is_made_of() {
+    property(3000, |random| {
+        let wire = small_talk(random);
+        let (before, behind) = (random.below(80), random.below(80));
+        let to = random.below(before + 1);
+        let limit = random.one_in(3).then(|| random.below(126) as u64);
+        let mut buf = random.bytes(before);
+        buf.extend(&wire);
+        buf.extend(random.bytes(behind));
+        let original = buf.clone();
+        let decoder = Decoder::new(limit);
+        let run = decoder.decode_run(&mut buf, before..before + wire.len(), to);
+
+        let (mut at, mut payload) = (0, Vec::new());
+        let mut twin = decoder.clone();
+        for _ in 0..run.frames {
+            let step = twin.decode(&wire[at..]).expect("no fault").expect("a whole frame");
+            let Event::Data { key, end_of_message: true } = step.event else { panic!("{step:?}") };
+            let mut piece = wire[at + step.skip..at + step.skip + step.len].to_vec();
+            mask::apply(key, &mut piece);
+            payload.extend(piece);
+            at += step.skip + step.len;
+        }
+        assert_eq!((run.taken, run.put), (at, payload.len()));
+        assert_eq!(&buf[to..to + run.put], payload, "the payload");
+        assert_eq!(buf[..to], original[..to], "what is in front of it");
+        assert_eq!(buf[before + at..], original[before + at..], "what is not taken");
+    });
+}
+
+#[test]
+fn a_run_goes_on_to_the_end_of_small_messages() {
+    let wire = client_frame(0x82, &[7; 64]).repeat(20);
+    let mut buf = [vec![0; 40], wire.clone(), vec![0; 32]].concat();
+    let run = Decoder::new(None).decode_run(&mut buf, 40..40 + wire.len(), 0);
+    assert_eq!((run.taken, run.put, run.frames), (wire.len(), 20 * 64, 20));
+    assert_eq!(buf[..20 * 64], [7; 20 * 64]);
+}
+
+#[test]
+fn no_run_begins_inside_a_message() {
+    let mut decoder = Decoder::new(None);
+    let fragment = client_frame(0x02, b"begun");
+    assert!(matches!(decoder.decode(&fragment), Ok(Some(_))));
+    let mut buf = [vec![0; 40], client_frame(0x82, b"small"), vec![0; 40]].concat();
+    assert_eq!(decoder.decode_run(&mut buf, 40..51, 0).frames, 0, "it is the fault that decode finds");
+}
+
 #[test]
 fn stays_within_its_input_whatever_it_is_fed() {
     property(20_000, |random| {

@@ -197,6 +197,7 @@ impl Upload {
         self.ready = self.wire.start..self.wire.start;
         let mut frames = 0;
         while self.end.is_none() {
+            frames += self.take_run(&mut desk.stats);
             let Some(buffer) = self.buffer.as_deref_mut() else { break };
             let step = match self.decoder.decode(&buffer[self.wire.clone()]) {
                 Ok(Some(step)) => step,
@@ -218,6 +219,21 @@ impl Upload {
             }
         }
         Ok(frames)
+    }
+
+    /// Takes a run of small messages behind others.
+    fn take_run(&mut self, stats: &mut Stats) -> usize {
+        let Some(buffer) =
+            self.buffer.as_deref_mut().filter(|_| !self.ready.is_empty() && self.base64.is_none())
+        else {
+            return 0;
+        };
+        let run = self.decoder.decode_run(buffer, self.wire.clone(), self.ready.end);
+        self.wire.start += run.taken;
+        self.ready.end += run.put;
+        stats.bytes_received += run.put as u64;
+        stats.frames_received += run.frames as u64;
+        run.frames
     }
 
     fn take_data(&mut self, payload: Range<usize>, key: MaskingKey, end_of_message: bool, stats: &mut Stats) {

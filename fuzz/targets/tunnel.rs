@@ -45,17 +45,44 @@ impl Plan {
     fn new(input: &mut Input<'_>) -> Self {
         let flags = input.byte();
         let said = usize::from(input.byte()) * [0, 1, 20, 100][usize::from(flags >> 6)];
+        let text = input.byte();
+        let encoding = match (flags & 1, text) {
+            (1, _) => Encoding::Base64,
+            (_, 128..) => Encoding::Text,
+            _ => Encoding::Binary,
+        };
         Self {
-            encoding: if flags & 1 == 0 { Encoding::Binary } else { Encoding::Base64 },
+            encoding,
             limit: (flags & 2 != 0).then_some(100),
             client_ends: flags & 4 == 0,
             target_ends: flags & 8 != 0,
             buffer_size: [1024, 1025, 1500, 4096][usize::from(flags >> 4 & 3)],
             wire: input.rest.to_vec(),
-            // 251 is a prime: a piece that is lost or doubled shows.
-            said: (0..said).map(|at| u8::try_from(at % 251).unwrap_or(0)).collect(),
+            said: if encoding == Encoding::Text { characters(said, text & 127) } else { bytes(said) },
         }
     }
+
+    /// How much of what the target says a client can be told.
+    fn fit_to_hear(&self) -> usize {
+        match std::str::from_utf8(&self.said) {
+            Err(fault) if self.encoding == Encoding::Text => fault.valid_up_to(),
+            _ => self.said.len(),
+        }
+    }
+}
+
+/// 251 is a prime: a piece that is lost or doubled shows.
+fn bytes(len: usize) -> Vec<u8> {
+    (0..len).map(|at| u8::try_from(at % 251).unwrap_or(0)).collect()
+}
+
+/// Characters of one to four bytes, the last of which may be cut. A `fault` of more than 0 says where one byte is another.
+fn characters(len: usize, fault: u8) -> Vec<u8> {
+    let mut text: Vec<_> = "a\u{e9}\u{2318}\u{1f5a5}\u{df}z".bytes().cycle().take(len).collect();
+    if let Some(byte) = text.get_mut(len * usize::from(fault) / 128).filter(|_| fault > 0) {
+        *byte = [0xFF, 0xC3, b'a'][usize::from(fault % 3)];
+    }
+    text
 }
 
 /// One end, as the script has it: while there is script, calls come to as much or as little as it says; then all goes.
@@ -249,7 +276,17 @@ fn judge(plan: &Plan, client: &Peer<'_, '_>, target: &Peer<'_, '_>, end: End) {
             assert_eq!(Ok(code), close::parse(&body).map(|it| it.code));
         }
         Cause::ClientEof => assert!(close.is_none() && fault.is_none() && plan.client_ends),
-        Cause::TargetEof => assert!(plan.target_ends),
+        Cause::TargetEof => {
+            assert!(plan.target_ends && plan.fit_to_hear() == plan.said.len());
+        }
+        Cause::TargetNotUtf8 => {
+            assert_eq!(plan.encoding, Encoding::Text);
+            let wrong = std::str::from_utf8(&plan.said).expect_err("it is UTF-8");
+            assert!(plan.target_ends || wrong.error_len().is_some(), "more may come");
+            assert_eq!(heard.payload.len(), plan.fit_to_hear(), "the client has not got all");
+            assert_eq!(heard.close, Some(Some(1011)));
+            return;
+        }
         Cause::ReadTimeout | Cause::NoPong => {
             assert!(!plan.client_ends && !plan.target_ends && close.is_none() && fault.is_none());
         }
@@ -259,7 +296,7 @@ fn judge(plan: &Plan, client: &Peer<'_, '_>, target: &Peer<'_, '_>, end: End) {
     assert_eq!(target.received, payload, "the target has not got all, {end:?}");
     let all_said = match end.cause {
         Cause::Fault(_) => true,
-        _ => heard.payload.len() == plan.said.len(),
+        _ => heard.payload.len() == plan.fit_to_hear(),
     };
     assert!(all_said, "the client has not got all of {}: {end:?}", plan.said.len());
     if let Some((code, _)) = end.cause.close() {
@@ -311,6 +348,10 @@ fn hear(mut bytes: &[u8], encoding: Encoding) -> Heard {
         let Some((payload, rest)) = rest.split_at_checked(len) else { break };
         match (first, encoding) {
             (0x82, Encoding::Binary) => heard.payload.extend(payload),
+            (0x81, Encoding::Text) => {
+                assert!(std::str::from_utf8(payload).is_ok(), "a text frame that is no text");
+                heard.payload.extend(payload);
+            }
             (0x81, Encoding::Base64) => {
                 let said = [Said::Data(payload.to_vec()), Said::EndOfMessage];
                 heard.payload.extend(base64(&said).expect("one text"));

@@ -372,3 +372,21 @@ $client->send('ping "are you there"');
 $client->expect('pong "are you there"');
 $client->close;
 $t->nginx->await_worker_end($keeper);
+
+=== TEST 28: no descriptor is left when the file changes: it is read when there is one again
+--- files
+>>> tokens
+desk1: %%one%%
+--- main_config
+worker_rlimit_nofile 40;
+--- steps
+my @clients = map { $t->connect } 1 .. 60;
+$t->nginx->await_log(qr/accept4?\(\) failed \(24: Too many open files\)/);
+put($t, 'tokens', "desk2: %%two%%\n");
+$t->nginx->await_log(qr/open\(\) "\S+tokens" failed \(24: Too many open files\), the tokens stay as they were/);
+$_->close for @clients;
+comes_to($t, 'desk2', 101);
+comes_to($t, 'desk1', 403);
+is scalar(() = $t->nginx->error_log =~ /the tokens stay as they were/g), 1, 'one line';
+--- error_log
+Too many open files

@@ -54,7 +54,7 @@ impl TokenFile {
             return Ok(file);
         }
         let state = source::settled_state(&file.path);
-        let loaded = source::load(&file.path, file.key)?;
+        let loaded = source::load(&file.path, file.key).map_err(|failure| failure.reason)?;
         for remark in &loaded.remarks {
             log.warn(format_args!("{remark}"));
         }
@@ -154,6 +154,8 @@ fn try_begin(files: &[Rc<TokenFile>], log: Log) -> io::Result<()> {
             memory: Arc::clone(memory),
             in_use: vec![generation],
             unsettled: None,
+            unread: None,
+            unpinned: 0,
             given_back: 0,
         });
     }

@@ -54,7 +54,7 @@ impl User {
     pub(super) fn try_open(&self, path: &Path) -> Result<(), String> {
         thread::scope(|scope| {
             let tried = scope.spawn(|| if self.take_on() { source::try_open(path) } else { Ok(()) });
-            tried.join().unwrap_or(Ok(()))
+            tried.join().unwrap_or(Ok(())).map_err(|failure| failure.reason)
         })
     }
 

@@ -27,6 +27,19 @@ pub(super) struct Loaded {
     pub(super) remarks: Vec<String>,
 }
 
+/// Why there is nothing new of a file: a line for the log.
+pub(super) struct Failure {
+    pub(super) reason: String,
+    /// It may pass, and the file stay as it is: who comes again may be luckier.
+    pub(super) may_pass: bool,
+}
+
+impl From<String> for Failure {
+    fn from(reason: String) -> Self {
+        Self { reason, may_pass: false }
+    }
+}
+
 /// What the file system says of `path` now: another number whenever something has changed.
 pub(super) fn state(path: &Path) -> u64 {
     // 0 is what nobody has seen.
@@ -79,8 +92,8 @@ fn changed_at(it: &Metadata) -> Duration {
 ///
 /// # Errors
 ///
-/// A line for the log.
-pub(super) fn load(path: &Path, key: Key) -> Result<Loaded, String> {
+/// Why not.
+pub(super) fn load(path: &Path, key: Key) -> Result<Loaded, Failure> {
     let mut reader =
         Reader { builder: Builder::new(key), files: Vec::new(), left: LIMIT, remarks: Vec::new() };
     let metadata = fs::metadata(path).map_err(|error| failed("stat()", path, &error))?;
@@ -96,8 +109,8 @@ pub(super) fn load(path: &Path, key: Key) -> Result<Loaded, String> {
 ///
 /// # Errors
 ///
-/// A line for the log.
-pub(super) fn try_open(path: &Path) -> Result<(), String> {
+/// Why not.
+pub(super) fn try_open(path: &Path) -> Result<(), Failure> {
     let metadata = fs::metadata(path).map_err(|error| failed("stat()", path, &error))?;
     if !metadata.is_dir() {
         return open(path).map(|_| ());
@@ -119,7 +132,7 @@ struct Reader {
 }
 
 impl Reader {
-    fn directory(&mut self, path: &Path) -> Result<(), String> {
+    fn directory(&mut self, path: &Path) -> Result<(), Failure> {
         let home = fs::canonicalize(path).map_err(|error| failed("realpath()", path, &error))?;
         for entry in entries(path)? {
             // One that is gone again was never there.
@@ -134,7 +147,7 @@ impl Reader {
         Ok(())
     }
 
-    fn file(&mut self, path: &Path, name: Option<&[u8]>) -> Result<(), String> {
+    fn file(&mut self, path: &Path, name: Option<&[u8]>) -> Result<(), Failure> {
         self.files.push(path.to_owned());
         let mut text = Vec::new();
         let file = open(path)?;
@@ -149,7 +162,7 @@ impl Reader {
             format!("token file {} is too large: more than {}m in all", shown(path), LIMIT >> 20)
         })?;
         let added = self.builder.add_file(&text, name);
-        added.map_err(|broken| format!("token file {}:{}: {}", shown(path), broken.line, broken.fault))
+        added.map_err(|broken| format!("token file {}:{}: {}", shown(path), broken.line, broken.fault).into())
     }
 
     /// A socket, or a link to one that does not lead out of the directory. What cannot be used is left out.
@@ -189,7 +202,7 @@ impl Reader {
 
 /// The names in a directory that may be tokens, or have some; in order, since of two equal tokens the last counts. Names
 /// with a dot in front are for Kubernetes and for editors, those with `~` behind are an editor's copies.
-fn entries(path: &Path) -> Result<Vec<PathBuf>, String> {
+fn entries(path: &Path) -> Result<Vec<PathBuf>, Failure> {
     let whole = |error| failed("readdir()", path, &error);
     let mut paths = Vec::new();
     for entry in fs::read_dir(path).map_err(whole)? {
@@ -203,22 +216,24 @@ fn entries(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(paths)
 }
 
-fn open(path: &Path) -> Result<File, String> {
+fn open(path: &Path) -> Result<File, Failure> {
     // A pipe would have us wait for its other end.
     let options = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).clone();
     let file = options.open(path).map_err(|error| failed("open()", path, &error))?;
     match file.metadata() {
         Ok(metadata) if metadata.is_file() => Ok(file),
-        _ => Err(format!("token file {} is not a regular file", shown(path))),
+        _ => Err(format!("token file {} is not a regular file", shown(path)).into()),
     }
 }
 
 /// In nginx's words: `open() "/path" failed (2: No such file or directory)`.
-fn failed(call: &str, path: &Path, error: &io::Error) -> String {
+fn failed(call: &str, path: &Path, error: &io::Error) -> Failure {
     let code = error.raw_os_error().unwrap_or(0);
     let said = error.to_string();
     let words = said.split(" (os error").next().unwrap_or_default();
-    format!("{call} \"{}\" failed ({code}: {words})", shown(path))
+    // What else there is (no such file, no right to it) is over when the file system says something new of it.
+    let may_pass = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EIO, libc::ESTALE].contains(&code);
+    Failure { reason: format!("{call} \"{}\" failed ({code}: {words})", shown(path)), may_pass }
 }
 
 /// A path, fit for a line of the log.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use websockify_tokens::Key;
 
 use super::memory::{Generation, Memory};
-use super::source;
+use super::source::{self, Failure, Loaded};
 
 /// How often a file is looked at. What changes is read when it has not changed for so long, so that a file that is being
 /// written is not read by halves.
@@ -42,6 +42,10 @@ pub(super) struct Watched {
     pub(super) in_use: Vec<Arc<Generation>>,
     /// A state that the file was in at the last look.
     pub(super) unsettled: Option<u64>,
+    /// A state of which the log has a line that the file could not be read then, and might be later.
+    pub(super) unread: Option<u64>,
+    /// The number of a table of which the log has a line that it could not be had.
+    pub(super) unpinned: u64,
     /// Up to where memory has been given back.
     pub(super) given_back: u64,
 }
@@ -96,14 +100,20 @@ impl Watched {
         if keeper {
             self.keep_up(line);
         }
-        if self.in_use.last().map_or(0, |it| it.number()) != self.memory.generation() {
+        let newest = self.memory.generation();
+        if self.in_use.last().map_or(0, |it| it.number()) != newest {
             match self.memory.pin() {
                 Ok(generation) => {
                     let generation = Arc::new(generation);
                     self.in_use.push(Arc::clone(&generation));
                     line.tell(News::Table(self.number, generation));
                 }
-                Err(error) => line.tell(News::Alert(format!("token table: {error}"))),
+                // It is tried again at the next look, without a word.
+                Err(_) if self.unpinned == newest => {}
+                Err(error) => {
+                    self.unpinned = newest;
+                    line.tell(News::Alert(format!("token table: {error}")));
+                }
             }
         }
         // The loop has let go of those that only this list has.
@@ -131,27 +141,35 @@ impl Watched {
             // It has changed while it was read.
             return;
         }
-        match loaded {
-            Ok(loaded) => {
-                let news = self.publish(&loaded);
-                loaded.remarks.into_iter().for_each(|remark| line.tell(News::Warning(remark)));
-                news.into_iter().for_each(|news| line.tell(news));
+        match loaded.and_then(|loaded| self.publish(loaded)) {
+            Ok(news) => news.into_iter().for_each(|news| line.tell(news)),
+            Err(failure) => {
+                if !failure.may_pass || self.unread != Some(state) {
+                    line.tell(News::Error(format!("{}, the tokens stay as they were", failure.reason)));
+                }
+                if failure.may_pass {
+                    // The file is read again at the next look.
+                    self.unread = Some(state);
+                    return;
+                }
             }
-            Err(reason) => line.tell(News::Error(format!("{reason}, the tokens stay as they were"))),
         }
         self.memory.set_seen(state);
         self.unsettled = None;
+        self.unread = None;
     }
 
-    fn publish(&self, loaded: &source::Loaded) -> Option<News> {
+    /// Puts a new table in force. Returns what there is to say.
+    fn publish(&self, loaded: Loaded) -> Result<Vec<News>, Failure> {
+        let mut news: Vec<_> = loaded.remarks.into_iter().map(News::Warning).collect();
         if self.in_use.last().is_some_and(|it| it.bytes() == loaded.table) {
-            return None;
+            return Ok(news);
         }
         let path = self.path.display();
-        Some(match self.memory.publish(&loaded.table) {
-            Ok(()) => News::Notice(format!("token file {path} has been read: {} tokens", loaded.tokens)),
-            Err(error) => News::Error(format!("token file {path}: {error}, the tokens stay as they were")),
-        })
+        let failed = |error| Failure { reason: format!("token file {path}: {error}"), may_pass: true };
+        self.memory.publish(&loaded.table).map_err(failed)?;
+        news.push(News::Notice(format!("token file {path} has been read: {} tokens", loaded.tokens)));
+        Ok(news)
     }
 
     fn give_back(&mut self) {

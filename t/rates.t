@@ -145,3 +145,29 @@ websockify_upload_rate fast;
 --- config
 location / { websockify_download_rate 1k; websockify_download_rate $arg_rate; }
 --- emerg: "websockify_download_rate" directive is duplicate
+
+=== TEST 10: both are inherited from level to level, and replaced
+--- http_config
+websockify_upload_rate 10k; websockify_download_rate 10k;
+--- targets
+speaker: streams 11_000, swallows
+--- config
+location /own { websockify_pass %%speaker%%; }
+location /free {
+    websockify_upload_rate 0; websockify_download_rate 0;
+    location /free/inner { websockify_pass %%speaker%%; }
+}
+--- steps
+my %seconds;
+for my $path ('/own', '/free/inner') {
+    my $client = $t->client($path);
+    ($seconds{$path}{down}) = receive($client, 11_000);
+    my $start = time;
+    $client->send('binary pattern(11_000)');
+    $t->target_gets('speaker', pattern(11_000));
+    $seconds{$path}{up} = time - $start;
+}
+for my $way (qw(down up)) {
+    cmp_ok $seconds{'/own'}{$way}, '>', 0.8, "$way: as the http block says";
+    cmp_ok $seconds{'/free/inner'}{$way}, '<', $seconds{'/own'}{$way}, "$way: as the location around it says";
+}

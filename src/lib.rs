@@ -2,10 +2,6 @@
 //!
 //! request -> handshake -> target -> connect -> tunnel -> close -> log; [`handler`] tells the whole trip.
 #![deny(unsafe_code)]
-#![cfg_attr(
-    not(ngx_feature = "http_ssl"),
-    allow(dead_code, reason = "some of what TLS needs serves nothing else yet")
-)]
 
 mod books;
 mod conf;

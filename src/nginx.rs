@@ -5,6 +5,10 @@ pub(crate) mod alarm;
 pub(crate) mod bell;
 pub(crate) mod buffers;
 pub(crate) mod conf;
+#[cfg_attr(
+    not(ngx_feature = "http_ssl"),
+    allow(dead_code, reason = "only a connection with TLS may have to end its stream in several steps")
+)]
 pub(crate) mod connection;
 pub(crate) mod filter;
 pub(crate) mod guard;

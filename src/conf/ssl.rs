@@ -11,11 +11,10 @@ use nginx_sys::{
 };
 
 use super::LocConf;
-use crate::nginx::conf::command::{
-    bit, command, command_at, keeping, set_bits_once, set_passwords, Bits, Kept, END_OF_BITS, EVERYWHERE,
-};
+use crate::nginx::conf::command::{bit, command, command_at, set_bits_once, Bits, END_OF_BITS, EVERYWHERE};
+use crate::nginx::conf::tls::command::{keeping, set_passwords, Kept};
 use crate::nginx::conf::tls::{Setting, TlsConf, TlsDefaults};
-use crate::nginx::conf::{parse_directive, Answer, Conf, ConfError, Directive, UpstreamConf};
+use crate::nginx::conf::{parse_directive, parse_time, Answer, Conf, ConfError, Directive, UpstreamConf};
 
 const UPSTREAM: usize = offset_of!(LocConf, upstream);
 const TLS: usize = UPSTREAM + UpstreamConf::TLS;
@@ -214,7 +213,7 @@ impl Directive for WebsockifySslCertificateCache {
                     off = true;
                     Some(())
                 }
-                text => parse_into(conf, text, &mut max, &mut inactive, &mut valid),
+                text => parse_into(text, &mut max, &mut inactive, &mut valid),
             };
             parsed.ok_or_else(|| conf.refuse(format_args!("invalid parameter \"{argument}\"")))?;
         }
@@ -230,14 +229,19 @@ impl Directive for WebsockifySslCertificateCache {
     }
 }
 
-fn parse_into(conf: Conf, text: &[u8], max: &mut usize, inactive: &mut u32, valid: &mut u32) -> Option<()> {
+fn parse_into(text: &[u8], max: &mut usize, inactive: &mut u32, valid: &mut u32) -> Option<()> {
     let at = text.iter().position(|&byte| byte == b'=')?;
     let (name, value) = (&text[..at], &text[at + 1..]);
     match name {
         b"max" => *max = std::str::from_utf8(value).ok()?.parse().ok().filter(|&max| max > 0)?,
-        b"inactive" => *inactive = conf.seconds(value)?,
-        b"valid" => *valid = conf.seconds(value)?,
+        b"inactive" => *inactive = seconds(value)?,
+        b"valid" => *valid = seconds(value)?,
         _ => return None,
     }
     Some(())
+}
+
+fn seconds(text: &[u8]) -> Option<u32> {
+    let text = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
+    parse_time(text).and_then(|time| u32::try_from(time / 1000).ok())
 }

@@ -103,12 +103,6 @@ impl Conf {
         unsafe { (*(*self.0.as_ptr()).args).as_slice::<ngx_str_t>() }
     }
 
-    /// A time in seconds; `None` if `text` is none.
-    pub(crate) fn seconds(self, text: &[u8]) -> Option<u32> {
-        let text = ngx_str_t { len: text.len(), data: text.as_ptr().cast_mut() };
-        parse_time(text).and_then(|time| u32::try_from(time / 1000).ok())
-    }
-
     /// The argument number `at` as a time, in milliseconds; `None` if it is none.
     pub(crate) fn time_argument(self, at: usize) -> Option<ngx_msec_t> {
         parse_time(self.argument(at))
@@ -168,12 +162,6 @@ impl Conf {
             let file = (*self.0.as_ptr()).conf_file;
             Place { file: (*file).file.name, line: (*file).line }
         }
-    }
-
-    /// As [`Conf::refuse`], for a directive that was read before.
-    pub(crate) fn refuse_at(self, place: Place, reason: Arguments<'_>) -> ConfError {
-        self.log().emerg(format_args!("{reason} in {place}"));
-        ConfError::Printed
     }
 
     /// As [`Conf::warn`], for a directive that was read before.

@@ -8,8 +8,7 @@ use std::mem::MaybeUninit;
 use std::ptr::{self, NonNull};
 
 use nginx_sys::{
-    ngx_log_t, ngx_uint_t, NGX_LOG_ALERT, NGX_LOG_EMERG, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE,
-    NGX_LOG_WARN,
+    ngx_log_t, ngx_uint_t, NGX_LOG_ALERT, NGX_LOG_ERR, NGX_LOG_INFO, NGX_LOG_NOTICE, NGX_LOG_WARN,
 };
 use ngx::log::{log_error, write_fmt, LOG_BUFFER_SIZE};
 
@@ -32,11 +31,6 @@ impl Log {
 
     pub(crate) fn as_ptr(self) -> *mut ngx_log_t {
         self.0.as_ptr()
-    }
-
-    /// What a configuration is refused for.
-    pub(crate) fn emerg(self, text: Arguments<'_>) {
-        self.write(NGX_LOG_EMERG, text);
     }
 
     /// What is unwise in a configuration.
@@ -64,7 +58,7 @@ impl Log {
         self.write(NGX_LOG_INFO, text);
     }
 
-    fn write(self, level: u32, text: Arguments<'_>) {
+    pub(super) fn write(self, level: u32, text: Arguments<'_>) {
         let level = level as ngx_uint_t;
         // SAFETY: the log is valid by the promise of `new`.
         if level > unsafe { self.0.as_ref() }.log_level {

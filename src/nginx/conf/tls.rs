@@ -1,5 +1,6 @@
 //! TLS to the target, by nginx's own functions: what they need of a location's directives.
 
+pub(crate) mod command;
 mod context;
 
 use std::cell::Cell;

@@ -20,7 +20,7 @@ use crate::nginx::conf::{
     Location,
 };
 use crate::nginx::filter::install;
-use crate::nginx::guard::install_panic_hook;
+use crate::nginx::guard::{guard, install_panic_hook};
 use crate::nginx::log::Log;
 use crate::nginx::phase::look_at_requests;
 use crate::nginx::variable::add_variables;
@@ -107,36 +107,38 @@ unsafe extern "C" fn after_configuration(cf: *mut ngx_conf_t) -> ngx_int_t {
 
 extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     // SAFETY: nginx passes the cycle whose configuration has been read.
-    unsafe {
+    guard(|| unsafe {
         if let Some(main) = main_of::<MainConf>(cycle) {
             tokens::check_rights(cycle, &main.token_files);
             main.zone.open_books(worker_processes(cycle));
         }
-    }
+    });
     rc::OK
 }
 
 extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
     install_panic_hook();
     // SAFETY: nginx passes the cycle that the process works for, which lives as long as that.
-    unsafe {
+    guard(|| unsafe {
         if let Some(main) = main_of::<MainConf>(cycle) {
             tokens::begin(&main.token_files, Log::of_cycle());
             if let Some(bell) = is_worker().then(|| main.zone.books.begin()).flatten() {
                 listen::<Status>(cycle, bell, main);
             }
         }
-    }
+    });
     rc::OK
 }
 
 extern "C" fn exit_process(cycle: *mut ngx_cycle_t) {
-    tokens::end();
-    // SAFETY: nginx passes the cycle that the process has worked for.
-    if let Some(main) = unsafe { main_of::<MainConf>(cycle) } {
-        main.zone.books.end();
-    }
-    buffers::clear();
+    guard(|| {
+        tokens::end();
+        // SAFETY: nginx passes the cycle that the process has worked for.
+        if let Some(main) = unsafe { main_of::<MainConf>(cycle) } {
+            main.zone.books.end();
+        }
+        buffers::clear();
+    });
 }
 
 impl Main for MainConf {

@@ -53,7 +53,9 @@ impl User {
     /// Why not.
     pub(super) fn try_open(&self, path: &Path) -> Result<(), String> {
         thread::scope(|scope| {
-            let tried = scope.spawn(|| if self.take_on() { source::try_open(path) } else { Ok(()) });
+            let body = || if self.take_on() { source::try_open(path) } else { Ok(()) };
+            // Where there is no thread to be had, nothing can be said.
+            let Ok(tried) = thread::Builder::new().spawn_scoped(scope, body) else { return Ok(()) };
             tried.join().unwrap_or(Ok(())).map_err(|failure| failure.reason)
         })
     }

@@ -11,6 +11,7 @@ use crate::conf::{
     access, connect, errors, lifetime, payload, ssl, token, tunnel, zone, LocConf, Pass, DEFAULT_PORT,
 };
 use crate::errors::Errors;
+use crate::fault;
 use crate::handler::Handler;
 use crate::nginx::bell::listen;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
@@ -106,6 +107,8 @@ unsafe extern "C" fn after_configuration(cf: *mut ngx_conf_t) -> ngx_int_t {
 }
 
 extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    // For the master as it reloads, and for the workers that it makes.
+    install_panic_hook();
     // SAFETY: nginx passes the cycle whose configuration has been read.
     guard(|| unsafe {
         if let Some(main) = main_of::<MainConf>(cycle) {
@@ -117,7 +120,6 @@ extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 }
 
 extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
-    install_panic_hook();
     // SAFETY: nginx passes the cycle that the process works for, which lives as long as that.
     guard(|| unsafe {
         if let Some(main) = main_of::<MainConf>(cycle) {
@@ -166,6 +168,7 @@ impl Location for LocConf {
 
     fn merge(&mut self, outer: &Self, conf: Conf) -> Answer {
         self.merge_values(outer, conf)?;
+        fault::place(self, "merge");
         if conf.is_nameless() {
             self.inherit_pass(outer);
             if self.pass.is_some() {

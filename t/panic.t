@@ -131,3 +131,19 @@ beside_another($t, sub { is answer($t, '/may_connect'), 500, 'status' });
 qr/\[alert\] .*panicked at .*on demand: may_connect/s
 --- target_connections
 vnc: 1
+
+=== TEST 9: as a configuration is read: it is refused, and the one before stays
+--- steps
+my $client = $t->client;
+$t->nginx->configure($t->conf(config => 'location /websockify { websockify_pass %%vnc%%; websockify_test_panic merge; }'));
+my ($code, $said) = $t->nginx->config_test;
+is $code, 1, 'nginx -t';
+like $said, qr/on demand: merge/, 'which says why';
+$t->nginx->signal('HUP');
+$t->nginx->await_log(qr/websockify panicked as it read the configuration/);
+$client->send('binary "still"');
+$client->expect('binary "still"');
+is answer($t, '/websockify'), 101, 'and new ones';
+--- error_log
+qr/\[alert\] .*panicked at .*on demand: merge/
+qr/\[emerg\] .*websockify panicked as it read the configuration$/m

@@ -55,6 +55,14 @@ pub(crate) fn to_nginx(answer: Answer) -> *mut c_char {
     }
 }
 
+/// Runs a parser, a merge or a check. A panic refuses the configuration; a master that reloads keeps the one it has.
+pub(super) fn answer(conf: Conf, body: impl FnOnce() -> Answer) -> *mut c_char {
+    to_nginx(guard(body).unwrap_or_else(|| {
+        conf.log().write(NGX_LOG_EMERG, format_args!("websockify panicked as it read the configuration"));
+        Err(ConfError::Printed)
+    }))
+}
+
 /// Where a directive stands.
 #[derive(Clone, Copy)]
 pub(crate) struct Place {
@@ -315,7 +323,7 @@ pub(crate) unsafe extern "C" fn merge_location<L: Location>(
 ) -> *mut c_char {
     // SAFETY: nginx passes two different structures that `create_location` made.
     let (conf, outer, inner) = unsafe { (Conf::new(cf), &*outer.cast::<L>(), &mut *inner.cast::<L>()) };
-    to_nginx(inner.merge(outer, conf))
+    answer(conf, || inner.merge(outer, conf))
 }
 
 pub(crate) unsafe extern "C" fn parse_directive<D: Directive>(
@@ -325,7 +333,7 @@ pub(crate) unsafe extern "C" fn parse_directive<D: Directive>(
 ) -> *mut c_char {
     // SAFETY: nginx passes the structure that `create_location` made for the level the directive stands at.
     let (conf, location) = unsafe { (Conf::new(cf), &mut *location.cast::<D::Location>()) };
-    to_nginx(D::parse(location, conf))
+    answer(conf, || D::parse(location, conf))
 }
 
 pub(crate) unsafe extern "C" fn handle_content<H: ContentHandler>(

@@ -8,7 +8,7 @@ use nginx_sys::{
     ngx_http_module, ngx_module_t, NGX_HTTP_MAIN_CONF_OFFSET,
 };
 
-use super::{to_nginx, Answer, Conf};
+use super::{answer, Answer, Conf};
 use crate::nginx::request::Request;
 
 /// A module's configuration of the http block.
@@ -90,7 +90,7 @@ pub(crate) unsafe extern "C" fn create_main<M: Main>(cf: *mut ngx_conf_t) -> *mu
 pub(crate) unsafe extern "C" fn init_main<M: Main>(cf: *mut ngx_conf_t, main: *mut c_void) -> *mut c_char {
     // SAFETY: nginx passes the structure that `create_main` made.
     let (conf, main) = unsafe { (Conf::new(cf), &mut *main.cast::<M>()) };
-    to_nginx(main.init(conf))
+    answer(conf, || main.init(conf))
 }
 
 pub(crate) unsafe extern "C" fn parse_main_directive<D: MainDirective>(
@@ -100,5 +100,5 @@ pub(crate) unsafe extern "C" fn parse_main_directive<D: MainDirective>(
 ) -> *mut c_char {
     // SAFETY: nginx passes the structure that `create_main` made.
     let (conf, main) = unsafe { (Conf::new(cf), &mut *main.cast::<D::Main>()) };
-    to_nginx(D::parse(main, conf))
+    answer(conf, || D::parse(main, conf))
 }

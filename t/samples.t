@@ -278,12 +278,15 @@ sub at_home ($text, $replace) {
         die "there is no $from\n" unless $text =~ s/\Q$from\E/$replace->{$from}/g;
     }
     $text =~ s{(?<=\bwebsockify_allow )10\.\S+(?=;)}{127.0.0.1}g;
-    $text =~ s/(?<=\blisten )(?:\S+:)?(\d+)/127.0.0.1:%%P$1_PORT%%/g;
+    $text =~ s/(?<=\blisten )\[::\]:(\d+)/127.0.0.1:%%P$1_V6_PORT%%/g;
+    $text =~ s/(?<=\blisten unix:)\S+\//%%PREFIX%%\//g;
+    $text =~ s/(?<=\blisten )(?!unix:|127\.)(?:\S+:)?(\d+)/127.0.0.1:%%P$1_PORT%%/g;
     $text =~ s/(?<=\bssl_certificate)(\s+)[^;]+/$1%%CERT%%/g;
     $text =~ s/(?<=\bssl_client_certificate)(\s+)[^;]+/$1%%CERT%%/g;
     $text =~ s/(?<=\bwebsockify_ssl_trusted_certificate)(\s+)[^;]+/$1%%CERT%%/g;
     $text =~ s/(?<=\bssl_certificate_key)(\s+)[^;]+/$1%%KEY%%/g;
-    $text =~ s{(?<=\b(?:access|error)_log )\S*/}{%%PREFIX%%/logs/}g;
+    $text =~ s/(?<=\bssl_password_file)(\s+)[^;]+/$1%%KEY%%/g;
+    $text =~ s{(?<=\b(?:access|error)_log )\ *(?!syslog)\S*/}{%%PREFIX%%/logs/}g;
     $text =~ s{(?<=\bwebsockify_token_file )/etc/[^;]*}{%%PREFIX%%/tokens}g;
     return $text;
 }

@@ -1,6 +1,6 @@
 package WebsockifyTest::Samples;
 
-# How tests try what the documentation shows: the recipes of docs/clients.md; the sessions of nginx-conf/'s samples, and
+# How tests try what the documentation shows: what stands in a page; the sessions of nginx-conf/'s samples, and
 # those that check something which somebody has signed.
 
 use v5.36;
@@ -13,17 +13,24 @@ use Test::More;
 use WebsockifyTest::Program;
 use WebsockifyTest::Util qw(await slurp);
 
-our @EXPORT_OK = qw(recipe greeting status write_file script signed_addresses jwt_keys jwt redis);
+our @EXPORT_OK = qw(shown placed recipe greeting status write_file script signed_addresses jwt_keys jwt redis);
 
 my $samples = dirname(__FILE__) . '/../../../nginx-conf';
 
-# The configuration that docs/clients.md shows under that heading, with places that a test may have.
-sub recipe ($heading, %place) {
-    my ($text) = slurp("$samples/../docs/clients.md") =~ /^###? \Q$heading\E\n(?:(?!^##).)*?^```nginx\n(.*?)^```$/ms
-        or die "no recipe for $heading\n";
-    $text =~ s/\Q$_\E(?!\d)/$place{$_}/ or die "no $_ in:\n$text" for keys %place;
+# What a page of docs/ shows under a heading, in that language.
+sub shown ($page, $heading, $language = 'nginx') {
+    my ($text) = slurp("$samples/../docs/$page.md") =~ /^###? \Q$heading\E\n(.*?)(?=^##|\z)/ms or die "no $heading in $page\n";
+    return $text =~ /^```$language\n(.*?)^```$/msg;
+}
+
+# The same with places that a test may have.
+sub placed ($text, %place) {
+    $text =~ s/\Q$_\E(?!\d)/$place{$_}/g or die "no $_ in:\n$text" for keys %place;
     return $text;
 }
+
+# The configuration under that heading of docs/clients.md.
+sub recipe ($heading, %place) { placed((shown('clients', $heading))[0], %place) }
 
 sub greeting ($t, $port, $path = '/websockify', %option) {
     return $t->client($path, port => $t->port("P${port}_PORT"), %option)->expect('binary qr/./')->{payload};

@@ -12,7 +12,9 @@ use crate::nginx::conf::{
     merge, parse_directive, Answer, Conf, ConfError, Directive, UNSET_MSEC, UNSET_SIZE,
 };
 
-const DEFAULT_BUFFER_SIZE: usize = 48 * 1024;
+/// A little less than two of the largest segments, which the loopback's are: a remainder of one would take a call and a
+/// segment of its own.
+const DEFAULT_BUFFER_SIZE: usize = 127 * 1024;
 const DEFAULT_PING_INTERVAL: ngx_msec_t = 30_000;
 const DEFAULT_PING_TIMEOUT: ngx_msec_t = 20_000;
 

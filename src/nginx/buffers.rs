@@ -4,8 +4,12 @@ use std::cell::UnsafeCell;
 
 use websockify_tunnel::Buffers;
 
-/// How many free buffers a worker keeps: enough for the sessions that are active in one turn of the loop.
-const KEEP: usize = 64;
+/// How many bytes of free buffers a worker keeps. A turn of a session takes two buffers and mostly gives both back; only
+/// what waits for a slow peer holds one for longer.
+const KEEP: usize = 3 * 1024 * 1024;
+
+/// How many buffers that may be.
+const PLACES: usize = 64;
 
 struct FreeList(UnsafeCell<Vec<Box<[u8]>>>);
 
@@ -25,7 +29,7 @@ impl Buffers for RelayBuffers {
         // SAFETY: single thread, and the reference ends with this block.
         let free = unsafe { &mut *FREE.0.get() };
         if let Some(at) = free.iter().rposition(|buffer| buffer.len() == self.size) {
-            return Some(free.swap_remove(at));
+            return Some(free.remove(at));
         }
         let mut buffer = Vec::new();
         buffer.try_reserve_exact(self.size).ok()?;
@@ -36,9 +40,15 @@ impl Buffers for RelayBuffers {
     fn give(&mut self, buffer: Box<[u8]>) {
         // SAFETY: single thread, and the reference ends with this function.
         let free = unsafe { &mut *FREE.0.get() };
-        if free.len() < KEEP && (free.capacity() > 0 || free.try_reserve_exact(KEEP).is_ok()) {
-            free.push(buffer);
+        if free.capacity() == 0 && free.try_reserve_exact(PLACES).is_err() {
+            return;
         }
+        let mut kept: usize = free.iter().map(|other| other.len()).sum();
+        // Another size may be what is in use now: the oldest go.
+        while !free.is_empty() && (free.len() == PLACES || kept + buffer.len() > KEEP) {
+            kept -= free.remove(0).len();
+        }
+        free.push(buffer);
     }
 }
 

@@ -306,3 +306,22 @@ for my $path ('/redis', '/mail') {
 is join('', map { $_->{received} } map { $t->targets->report($_)->{connections}->@* } 'redis', 'mail'), '', 'and nothing said';
 --- error_log eval
 [ qr/target timed out: it did not send the "websockify_first_bytes"/, qr/target sent first bytes other than/ ]
+
+=== TEST 16: SECURITY.md names no test that is not there
+--- steps
+my ($default, $count, @missing, %text) = ('t/attacks.t', 0);
+for my $line (split /\n/, WebsockifyTest::Util::slurp('SECURITY.md')) {
+    $default = 't/attacks-tokens.t' if $line eq '## Tokens';
+    my ($cell) = $line =~ /\|([^|]*)\|\z/ or next;
+    my $file = $default;
+    while ($cell =~ /`([^`]+)`|(\d+)(?: to (\d+))?/g) {
+        if (defined $1) { $file = $1; push @missing, $file if !-e $file; next }
+        for my $number ($2 .. $3 // $2) {
+            $text{$file} //= WebsockifyTest::Util::slurp($file);
+            push @missing, "$file $number" if $text{$file} !~ /^=== TEST $number:/m;
+            $count++;
+        }
+    }
+}
+is_deeply \@missing, [], 'each of them';
+cmp_ok $count, '>', 60, "$count of them";

@@ -1,6 +1,7 @@
 //! The token that a client shows: in a location with a token file, it decides whether there is a target, and which.
 
 use nginx_sys::ngx_str_t;
+use websockify_tokens::decode;
 
 use crate::conf::LocConf;
 use crate::nginx::request::Request;
@@ -45,7 +46,7 @@ fn look_up(request: Request, conf: &LocConf) -> Option<Pass> {
     if token.is_empty() {
         return Some(Pass::Bad("no token"));
     }
-    match file.find(token.as_bytes(), |target| request.pool().copy(target)) {
+    match file.find(decode(request.pool().copy(token.as_bytes())?), |target| request.pool().copy(target)) {
         None => Some(Pass::Bad("unknown token")),
         Some(copy) => copy.map(|it| Pass::Good(ngx_str_t { len: it.len(), data: it.as_mut_ptr() })),
     }

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::thread;
 
 use nginx_sys::{ngx_connection_t, ngx_cycle_t, ngx_event_t};
-use websockify_tokens::{decode, Key, Table};
+use websockify_tokens::{Key, Table};
 
 use self::memory::{Generation, Memory};
 use self::rights::User;
@@ -73,10 +73,10 @@ impl TokenFile {
         self.path.as_os_str().as_bytes() == path
     }
 
-    /// Calls `take` with the target of a token, as it stands in an address.
+    /// Calls `take` with the target of a token.
     pub(crate) fn find<R>(&self, token: &[u8], take: impl FnOnce(&[u8]) -> R) -> Option<R> {
         let table = self.table.borrow();
-        Table::new(table.as_ref()?.bytes())?.find(&decode(token)).map(take)
+        Table::new(table.as_ref()?.bytes())?.find(token).map(take)
     }
 }
 

@@ -1,31 +1,19 @@
 //! A token as it stands in an address.
 
-use std::borrow::Cow;
-
-/// `text` with each `%XX` made the byte that it stands for, as websockify's tokens are read. A `+` is a `+`: base64 has
-/// them. What is no `%XX` stays.
-#[must_use]
-pub fn decode(text: &[u8]) -> Cow<'_, [u8]> {
-    if !text.contains(&b'%') {
-        return Cow::Borrowed(text);
+/// Makes each `%XX` in `text` the byte that it stands for, as websockify's tokens are read, where it stands. A `+` is a
+/// `+`: base64 has them. What is no `%XX` stays. Returns what the text is then.
+pub fn decode(text: &mut [u8]) -> &[u8] {
+    let (mut at, mut len) = (0, 0);
+    while at < text.len() {
+        let escaped = match text[at..] {
+            [b'%', high, low, ..] => digit(high).zip(digit(low)).map(|(high, low)| high << 4 | low),
+            _ => None,
+        };
+        text[len] = escaped.unwrap_or(text[at]);
+        at += if escaped.is_some() { 3 } else { 1 };
+        len += 1;
     }
-    let mut decoded = Vec::with_capacity(text.len());
-    let mut rest = text;
-    while let Some((&first, behind)) = rest.split_first() {
-        match behind {
-            [high, low, behind @ ..] if first == b'%' => {
-                if let (Some(high), Some(low)) = (digit(*high), digit(*low)) {
-                    decoded.push(high << 4 | low);
-                    rest = behind;
-                    continue;
-                }
-            }
-            _ => {}
-        }
-        decoded.push(first);
-        rest = behind;
-    }
-    Cow::Owned(decoded)
+    &text[..len]
 }
 
 fn digit(byte: u8) -> Option<u8> {
@@ -41,24 +29,29 @@ fn digit(byte: u8) -> Option<u8> {
 mod tests {
     use super::*;
 
+    fn decoded(text: &[u8]) -> Vec<u8> {
+        decode(&mut text.to_vec()).to_vec()
+    }
+
     #[test]
-    fn plain_text_is_not_copied() {
-        assert!(matches!(decode(b"desk+1"), Cow::Borrowed(b"desk+1")));
+    fn plain_text_stays() {
+        assert_eq!(decoded(b""), b"");
+        assert_eq!(decoded(b"desk+1"), b"desk+1");
     }
 
     #[test]
     fn each_byte_can_be_written_so() {
         for byte in 0..=255_u8 {
-            assert_eq!(*decode(format!("a%{byte:02x}b%{byte:02X}").as_bytes()), [b'a', byte, b'b', byte]);
+            assert_eq!(decoded(format!("a%{byte:02x}b%{byte:02X}").as_bytes()), [b'a', byte, b'b', byte]);
         }
     }
 
     #[test]
     fn what_is_no_code_stays() {
         for text in ["%", "%4", "%g1", "%1g", "%%", "a%", "100%"] {
-            assert_eq!(*decode(text.as_bytes()), *text.as_bytes());
+            assert_eq!(decoded(text.as_bytes()), text.as_bytes());
         }
-        assert_eq!(*decode(b"%%41%4"), *b"%A%4");
-        assert_eq!(*decode(b"%2541"), *b"%41");
+        assert_eq!(decoded(b"%%41%4"), b"%A%4");
+        assert_eq!(decoded(b"%2541"), b"%41");
     }
 }

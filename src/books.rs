@@ -1,8 +1,11 @@
 //! What this worker writes of its sessions into the zone that all workers share.
 
 use std::cell::{Cell, RefCell};
-use std::fs;
+use std::ffi::OsStr;
+use std::fs::File;
 use std::hash::{BuildHasher, RandomState};
+use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 
 use nginx_sys::ngx_str_t;
 use websockify_status::{
@@ -220,12 +223,18 @@ fn is_alive(owner: Owner) -> bool {
     started(owner.pid()).is_some_and(is_it) || started(std::process::id()).is_none()
 }
 
-/// When a process started, in the kernel's units; `None` if there is no such process, or it is dead already.
+/// When a process started, in the kernel's units; `None` if there is no such process, or it is dead already. It asks for no
+/// memory: this is also done for requests.
 fn started(pid: u32) -> Option<u64> {
-    let stat = fs::read(format!("/proc/{pid}/stat")).ok()?;
+    let (mut path, mut stat) = ([0; 32], [0; 1024]);
+    let mut room = &mut path[..];
+    write!(room, "/proc/{pid}/stat").ok()?;
+    let left = room.len();
+    let path = OsStr::from_bytes(&path[..path.len() - left]);
+    let len = File::open(path).ok()?.read(&mut stat).ok()?;
     // The name, in parentheses, may hold anything.
-    let after = stat.iter().rposition(|&byte| byte == b')')? + 1;
-    let mut fields = std::str::from_utf8(&stat[after..]).ok()?.split_ascii_whitespace();
+    let after = stat[..len].iter().rposition(|&byte| byte == b')')? + 1;
+    let mut fields = std::str::from_utf8(&stat[after..len]).ok()?.split_ascii_whitespace();
     if matches!(fields.next()?, "Z" | "X") {
         return None;
     }

@@ -106,7 +106,7 @@ impl Format {
         }
         let accepts = |kind: &str| {
             request.header_values("accept").any(|value| {
-                value.to_ascii_lowercase().windows(kind.len()).any(|window| window == kind.as_bytes())
+                value.windows(kind.len()).any(|window| window.eq_ignore_ascii_case(kind.as_bytes()))
             })
         };
         if accepts("text/html") {

@@ -21,7 +21,7 @@ use crate::nginx::conf::{
     Location,
 };
 use crate::nginx::filter::install;
-use crate::nginx::guard::{guard, install_panic_hook};
+use crate::nginx::guard::{guard, install_panic_hook, prepare_thread};
 use crate::nginx::log::Log;
 use crate::nginx::phase::look_at_requests;
 use crate::nginx::variable::add_variables;
@@ -120,6 +120,7 @@ extern "C" fn init_module(cycle: *mut ngx_cycle_t) -> ngx_int_t {
 }
 
 extern "C" fn init_process(cycle: *mut ngx_cycle_t) -> ngx_int_t {
+    prepare_thread();
     // SAFETY: nginx passes the cycle that the process works for, which lives as long as that.
     guard(|| unsafe {
         if let Some(main) = main_of::<MainConf>(cycle) {

@@ -79,7 +79,7 @@ sub descriptors ($pid) { my @open = glob "/proc/$pid/fd/*"; return scalar @open 
 sub fail_each ($t, %orders) {
     my @session  = ($orders{path} // '/websockify', ($orders{session} // [])->@*);
     my $worker   = started($t);
-    my $beside   = $t->client;
+    my $beside   = $t->client('/websockify', headers => $orders{beside} // '');
     my %came;
     my $talks = sub ($text) { $beside->send("binary \"$text\""); $beside->expect("binary \"$text\"") };
 
@@ -178,3 +178,90 @@ $t->client->expect('binary "RFB 003.008\n"');
 pass 'with memory the target is heard';
 --- error_log
 no memory for a relay buffer
+
+=== TEST 8: each allocation of a session with a token, and with a place in the list, fails
+--- http_config
+websockify_zone sessions:1m;
+--- files
+>>> tokens
+desk: %%vnc%%
+--- config
+connection_pool_size 256; request_pool_size 256;
+location /websockify { websockify_token_file tokens; websockify_token $http_x_token; websockify_pass $websockify_target; }
+--- steps
+my $token = 'X-Token: %64es%6B';
+fail_each($t, session => [$token], beside => $token);
+
+=== TEST 9: each allocation of an answer about sessions, or of an order to end one, fails
+--- http_config
+websockify_zone sessions:1m;
+--- config
+connection_pool_size 256; request_pool_size 256;
+location /websockify { websockify_pass %%vnc%%; }
+location /status { websockify_status control; }
+--- steps
+my $worker = started($t);
+my $beside = $t->client;
+memory->watch($worker);
+for my $asked ('GET /status?format=json', 'GET /status?format=prometheus', 'GET /status?sessions', 'GET /status', 'POST /status') {
+    my $form  = 'target=nobody&reason=why%21';
+    my @head  = ('Host: localhost', 'Connection: close', 'Accept: TEXT/HTML');
+    my $bytes = WebsockifyTest::Client::request_bytes($asked, @head, $asked =~ /POST/ ? 'Content-Length: ' . length $form : ())
+        . ($asked =~ /POST/ ? $form : '');
+    my ($n, %came) = 0;
+    while (1) {
+        memory->fail(from => ++$n, count => 1, size => 0);
+        my $client = $t->connect;
+        $client->send_bytes($bytes);
+        my $status = eval { $client->response->{status} } // 'none';
+        $client->close;
+        my ($failed) = memory->relent;
+        $came{$status}++;
+        last unless $failed;
+    }
+    cmp_ok $n, '>', 5, "$asked: " . join ', ', map { "$came{$_} times $_" } sort keys %came;
+    is_deeply [ $t->nginx->workers ], [$worker], 'the worker lives' or last;
+}
+$beside->send('binary "beside"');
+$beside->expect('binary "beside"');
+
+=== TEST 10: each allocation of a session with all that may be asked of one fails
+--- targets
+vnc: sends "RFB", echoes
+--- config
+connection_pool_size 256; request_pool_size 256;
+location /websockify {
+    websockify_pass %%vnc%%; websockify_origin same; websockify_first_bytes RFB; websockify_error_mode close;
+    websockify_connect_retry 10s; websockify_proxy_protocol on; websockify_session_timeout $http_x_time;
+    websockify_download_rate $http_x_rate; websockify_frame_type text; websockify_allow all;
+}
+--- steps
+my $worker = started($t);
+memory->watch($worker);
+my $handshake = $t->handshake('GET /websockify', "Origin: http://localhost\nX-Time: 1h\nX-Rate: 1m");
+my ($n, %came) = 0;
+while (1) {
+    memory->fail(from => ++$n, count => 1, size => 0);
+    my $client = $t->connect;
+    my $far    = 'nothing';
+    eval {
+        $client->send_bytes($handshake);
+        $far = $client->response->{status};
+        $client->expect('text "RFB"');
+        $client->expect('text qr/\APROXY .*\n\z/s');
+        $client->send('text "hello"');
+        $client->expect('text "hello"');
+        $client->send('close 1000');
+        $client->expect('close 1000 ""');
+        $far = 'closed';
+    };
+    $client->close;
+    my $problem = $@;
+    my ($failed) = memory->relent;
+    $came{$far}++;
+    next if $failed;
+    is $far, 'closed', "the last one is whole $problem";
+    last;
+}
+cmp_ok $n, '>', 10, join ', ', map { "$came{$_} times $_" } sort keys %came;
+is_deeply [ $t->nginx->workers ], [$worker], 'the worker lives';

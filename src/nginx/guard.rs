@@ -1,5 +1,7 @@
 //! The border that no panic crosses: an unwinding panic in an `extern "C"` function would abort the worker.
 
+use std::hash::RandomState;
+use std::hint::black_box;
 use std::panic::{catch_unwind, set_hook, AssertUnwindSafe, Location};
 
 use super::log::Log;
@@ -12,6 +14,12 @@ pub(crate) const HELPER: &str = "token files";
 /// The body may leave what it was changing half changed: the caller has to end the session it belonged to.
 pub(crate) fn guard<R>(body: impl FnOnce() -> R) -> Option<R> {
     catch_unwind(AssertUnwindSafe(body)).ok()
+}
+
+/// Has the memory that is this thread's own be made now: it is made at its first use, and where there is none for it then
+/// the C library ends the process.
+pub(crate) fn prepare_thread() {
+    _ = black_box(RandomState::new());
 }
 
 /// Has panics logged where an administrator looks for them, each in one line.

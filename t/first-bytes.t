@@ -69,7 +69,7 @@ $client->expect('binary "008\nmore"');
 --- targets
 silent: closes
 half: sends "RF", closes
-broken: sends "RF", resets
+broken: sends "RF", waits, resets
 --- config
 websockify_first_bytes "RFB ";
 location /silent { websockify_pass %%silent%%; }
@@ -77,7 +77,9 @@ location /half   { websockify_pass %%half%%; }
 location /broken { websockify_pass %%broken%%; }
 --- steps
 $t->client($_)->expect('close 1011 "first bytes"') for '/silent', '/half';
-$t->client('/broken')->expect('close 1011 qr/./');
+my $client = $t->client('/broken');
+$t->targets->tell('broken');
+$client->expect('close 1011 qr/./');
 pass 'told so';
 --- error_log eval
 [ qr/\[error\] .*target ended before it sent the "websockify_first_bytes"/, qr/recv\(\) failed|target ended/ ]

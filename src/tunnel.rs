@@ -59,14 +59,16 @@ pub(crate) fn start(session: &Session, request: Request, upstream: Upstream) {
     lines::opened(request.log());
     request.log().set_action(Some(ACTION));
     let (books, target) = (books(request), session.address());
-    let token = session.conf.token.required().and_then(|(_, text)| text.evaluate(request));
-    let hash = token.and_then(|token| Some(books.table()?.hash(token.as_bytes())));
+    let token_hash = books.table().and_then(|table| {
+        let (_, text) = session.conf.token.required()?;
+        Some(table.hash(text.evaluate(request)?.as_bytes()))
+    });
     let record = Record {
         id: session.id,
         opened_at: now(),
         client: request.client_name(),
         target: target.as_bytes(),
-        token_hash: hash.unwrap_or(0),
+        token_hash: token_hash.unwrap_or(0),
         name: session.conf.status_name(),
     };
     books.opened(&session.entry, request, &record);

@@ -14,7 +14,9 @@ use nginx_sys::{
     ngx_uint_t, NGX_PEER_FAILED,
 };
 
-use super::{do_nothing_yet, upstream_of, Tenant};
+use super::attempt::upstream_of;
+use super::events::do_nothing_yet;
+use super::Tenant;
 use crate::nginx::{is_terminating, now, rc, shim};
 
 /// The first pause and the longest, in milliseconds; each is twice as long as the one before.

@@ -5,6 +5,7 @@ use v5.36;
 use lib 't/lib';
 use WebsockifyTest;
 use WebsockifyTest::Memory;
+use WebsockifyTest::Tokens qw(comes_to put);
 use WebsockifyTest::Util qw(await);
 
 my $memory;
@@ -265,3 +266,30 @@ while (1) {
 }
 cmp_ok $n, '>', 10, join ', ', map { "$came{$_} times $_" } sort keys %came;
 is_deeply [ $t->nginx->workers ], [$worker], 'the worker lives';
+
+=== TEST 11: no memory for a token file that has changed: its tokens stay, and it is read when there is some
+--- files
+>>> tokens
+desk1: %%vnc%%
+--- config
+location /websockify { websockify_token_file tokens; websockify_pass $websockify_target; }
+--- steps
+comes_to($t, 'desk1', 101);
+my ($worker) = $t->nginx->workers;
+memory->watch($worker);
+my ($n, $lines) = (0, 0);
+# In turn: the file's text, what is built of it, the table.
+while (1) {
+    memory->fail(from => ++$n, count => 1, size => 1 << 17);
+    put($t, 'tokens', join '', "new$n: %%vnc%%\n", map { "some-$_-$n: %%vnc%%\n" } 1 .. 20_000);
+    comes_to($t, "new$n", 101);
+    my ($failed) = memory->relent;
+    my $now = () = $t->nginx->error_log =~ /no memory for token file \S+tokens, the tokens stay as they were/g;
+    is $now - $lines, $failed, $failed ? "failure $n has its line" : 'there are no more';
+    $lines = $now;
+    last if !$failed;
+}
+cmp_ok $n, '>', 4, 'each large allocation has failed';
+is_deeply [ $t->nginx->workers ], [$worker], 'the worker lives';
+--- error_log
+no memory for token file

@@ -16,7 +16,7 @@ fuzz_target!(|data: &[u8]| {
     let read = builder.add_file(text, None);
     let twin = plain(text);
     assert_eq!(read.is_ok(), twin.is_some(), "{read:?}");
-    let built = builder.finish();
+    let built = builder.finish().expect("memory");
     let table = Table::new(&built.bytes).expect("a table");
     if let Some(twin) = twin {
         assert_eq!(built.tokens, twin.len());

@@ -1,12 +1,15 @@
 //! The target that a line names, in websockify's words, made an address in nginx's.
 
 use core::net::Ipv6Addr;
+use std::io::Write;
 
 use crate::line::Fault;
 
 /// The longest path of a socket on Linux, without the zero behind it.
 const PATH_LIMIT: usize = 107;
 const HOST_LIMIT: usize = 253;
+/// More than any target comes to, as nginx reads it.
+pub(crate) const WRITTEN_LIMIT: usize = HOST_LIMIT + "[]:65535".len();
 
 /// A target as a line of a token file has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,15 +55,21 @@ impl<'a> Target<'a> {
             }
             Self::Host(host, port) => {
                 out.extend_from_slice(host);
-                out.extend_from_slice(format!(":{port}").as_bytes());
+                write_port(out, port);
             }
             Self::Ipv6(address, port) => {
                 out.push(b'[');
                 out.extend_from_slice(address);
-                out.extend_from_slice(format!("]:{port}").as_bytes());
+                out.push(b']');
+                write_port(out, port);
             }
         }
     }
+}
+
+fn write_port(out: &mut Vec<u8>, port: u16) {
+    // To a vector it cannot fail.
+    _ = write!(out, ":{port}");
 }
 
 fn parse_port(text: &[u8]) -> Result<u16, Fault> {

@@ -1,6 +1,6 @@
 //! From the text of token files to a table.
 
-use crate::address::Target;
+use crate::address::{Target, WRITTEN_LIMIT};
 use crate::line::{check_token, Fault, Line};
 use crate::siphash::{hash, Key};
 use crate::table::{entry_at, first_slot, tag_of, write_head, ENTRY_HEAD, HEAD, SLOT};
@@ -116,7 +116,11 @@ impl Builder {
 
     fn add(&mut self, place: Place, token: &[u8], target: Target<'_>) -> Result<(), Fault> {
         let at = u32::try_from(self.entries.len()).ok().filter(|_| self.notes.len() < TOKENS_LIMIT);
-        self.notes.push(Note { at: at.ok_or(Fault::TooMany)?, place });
+        let at = at.ok_or(Fault::TooMany)?;
+        self.notes.try_reserve(1).map_err(|_| Fault::NoMemory)?;
+        let most = ENTRY_HEAD + token.len() + WRITTEN_LIMIT;
+        self.entries.try_reserve(most).map_err(|_| Fault::NoMemory)?;
+        self.notes.push(Note { at, place });
         let head = self.entries.len();
         self.entries.extend_from_slice(&[0; ENTRY_HEAD]);
         self.entries.extend_from_slice(token);
@@ -128,16 +132,21 @@ impl Builder {
         Ok(())
     }
 
-    /// Makes the table.
+    /// Makes the table. `None` when memory is out.
     #[must_use]
-    pub fn finish(self) -> Built {
+    pub fn finish(self) -> Option<Built> {
         let slots = (self.notes.len() * 4 / 3 + 1).next_power_of_two();
         let behind = HEAD + slots * SLOT;
-        let mut bytes = vec![0_u8; behind + self.entries.len()];
-        bytes[behind..].copy_from_slice(&self.entries);
+        let mut bytes = Vec::new();
+        bytes.try_reserve_exact(behind + self.entries.len()).ok()?;
+        bytes.resize(behind, 0);
+        bytes.extend_from_slice(&self.entries);
         drop(self.entries);
+        let mut owners = Vec::new();
+        owners.try_reserve_exact(slots).ok()?;
+        owners.resize(slots, 0);
 
-        let mut index = Index { key: self.key, behind, owners: vec![0; slots], notes: &self.notes, bytes };
+        let mut index = Index { key: self.key, behind, owners, notes: &self.notes, bytes };
         let (mut tokens, mut first, mut repeated) = (0, None, 0);
         for number in 0..self.notes.len() {
             match index.insert(number) {
@@ -150,7 +159,7 @@ impl Builder {
         }
         write_head(&mut index.bytes, self.key, slots, tokens);
         let duplicate = first.map(|(before, again)| Duplicate { before, again, count: repeated });
-        Built { bytes: index.bytes, tokens, duplicate }
+        Some(Built { bytes: index.bytes, tokens, duplicate })
     }
 }
 

@@ -9,7 +9,7 @@
 //!
 //! let mut builder = Builder::new(Key([0x5a; 16]));
 //! builder.add_file(b"# a comment\ndesk1: 10.0.0.11:5900\ndesk2: unix_socket:/run/vnc/2\n", None)?;
-//! let block = builder.finish().bytes;
+//! let block = builder.finish().expect("memory").bytes;
 //! let table = Table::new(&block).expect("a table");
 //! assert_eq!(table.find(b"desk1"), Some(&b"10.0.0.11:5900"[..]));
 //! assert_eq!(table.find(b"desk2"), Some(&b"unix:/run/vnc/2"[..]));

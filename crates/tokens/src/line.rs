@@ -37,6 +37,8 @@ pub enum Fault {
     Path,
     /// More than a table can hold.
     TooMany,
+    /// The line is good, but memory is out.
+    NoMemory,
 }
 
 impl fmt::Display for Fault {
@@ -51,6 +53,7 @@ impl fmt::Display for Fault {
             Self::Host => "invalid host in target",
             Self::Path => "invalid path in target",
             Self::TooMany => "too many tokens",
+            Self::NoMemory => "no memory for tokens",
         })
     }
 }

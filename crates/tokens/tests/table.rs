@@ -11,7 +11,7 @@ fn built(files: &[&str]) -> Result<Built, Broken> {
     for file in files {
         builder.add_file(file.as_bytes(), None)?;
     }
-    Ok(builder.finish())
+    Ok(builder.finish().expect("memory"))
 }
 
 fn broken(file: &str) -> Option<(u32, Fault)> {
@@ -82,7 +82,7 @@ fn a_named_file_may_be_a_target() {
     ] {
         builder.add_file(text.as_bytes(), Some(name.as_bytes())).expect(name);
     }
-    let built = builder.finish();
+    let built = builder.finish().expect("memory");
     let expected =
         [("one", "10.0.0.1:5901"), ("two", "[::1]:5902"), ("three", "h:3"), ("five", "unix:/run/5")];
     for (token, target) in expected {
@@ -107,7 +107,7 @@ fn sockets_have_their_names_for_tokens() {
     assert_eq!(builder.add_socket(b"x", b"/run/vnc/a\nb"), Err(Fault::Path));
     assert_eq!(builder.add_socket(b"x", &[b'/'; 200]), Err(Fault::Path));
     assert_eq!(builder.add_socket(&[b'x'; TOKEN_LIMIT + 1], b"/run/x"), Err(Fault::LongToken));
-    assert_eq!(found(&builder.finish(), "desk.1"), Some("unix:/run/vnc/desk.1"));
+    assert_eq!(found(&builder.finish().expect("memory"), "desk.1"), Some("unix:/run/vnc/desk.1"));
 }
 
 #[test]

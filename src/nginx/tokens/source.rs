@@ -11,7 +11,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use websockify_tokens::{Builder, Built, Key, Place};
+use websockify_tokens::{Builder, Built, Fault, Key, Place};
 
 /// How much text there may be in all, in bytes: more than a million tokens.
 const LIMIT: u64 = 128 << 20;
@@ -102,7 +102,7 @@ pub(super) fn load(path: &Path, key: Key) -> Result<Loaded, Failure> {
     } else {
         reader.file(path, None)?;
     }
-    Ok(reader.finish())
+    reader.finish().ok_or_else(|| no_memory(path))
 }
 
 /// Opens all that [`load`] would read.
@@ -141,7 +141,7 @@ impl Reader {
             if metadata.is_file() {
                 self.file(&entry, Some(name.as_bytes()))?;
             } else if metadata.file_type().is_socket() {
-                self.socket(&home, &entry, name.as_bytes());
+                self.socket(&home, &entry, name.as_bytes())?;
             }
         }
         Ok(())
@@ -154,37 +154,49 @@ impl Reader {
         // What is longer is not read: the size may be wrong, the limit is not.
         let size = file.metadata().map_or(0, |it| it.len());
         if size <= self.left {
-            text.reserve_exact(usize::try_from(size).unwrap_or(0) + 1);
+            text.try_reserve_exact(usize::try_from(size).unwrap_or(0) + 1).map_err(|_| no_memory(path))?;
             let limited = file.take(self.left + 1);
-            { limited }.read_to_end(&mut text).map_err(|error| failed("read()", path, &error))?;
+            { limited }.read_to_end(&mut text).map_err(|error| match error.kind() {
+                io::ErrorKind::OutOfMemory => no_memory(path),
+                _ => failed("read()", path, &error),
+            })?;
         }
         self.left = self.left.checked_sub(size.max(text.len() as u64)).ok_or_else(|| {
             format!("token file {} is too large: more than {}m in all", shown(path), LIMIT >> 20)
         })?;
         let added = self.builder.add_file(&text, name);
-        added.map_err(|broken| format!("token file {}:{}: {}", shown(path), broken.line, broken.fault).into())
+        added.map_err(|broken| match broken.fault {
+            Fault::NoMemory => no_memory(path),
+            fault => format!("token file {}:{}: {fault}", shown(path), broken.line).into(),
+        })
     }
 
     /// A socket, or a link to one that does not lead out of the directory. What cannot be used is left out.
-    fn socket(&mut self, home: &Path, path: &Path, name: &[u8]) {
+    fn socket(&mut self, home: &Path, path: &Path, name: &[u8]) -> Result<(), Failure> {
         // Where it is in truth is what is connected to: a link may be changed.
         let place = match fs::canonicalize(path) {
             Ok(place) if place.parent() == Some(home) => place,
-            Ok(_) => return self.leave_out(path, "leads out of the directory"),
-            Err(_) => return,
+            Ok(_) => {
+                self.leave_out(path, "leads out of the directory");
+                return Ok(());
+            }
+            Err(_) => return Ok(()),
         };
         self.files.push(path.to_owned());
-        if let Err(fault) = self.builder.add_socket(name, place.as_os_str().as_bytes()) {
-            self.leave_out(path, fault);
+        match self.builder.add_socket(name, place.as_os_str().as_bytes()) {
+            Err(Fault::NoMemory) => return Err(no_memory(path)),
+            Err(fault) => self.leave_out(path, fault),
+            Ok(()) => {}
         }
+        Ok(())
     }
 
     fn leave_out(&mut self, path: &Path, why: impl Display) {
         self.remarks.push(format!("token socket {} is left out: {why}", shown(path)));
     }
 
-    fn finish(self) -> Loaded {
-        let Built { bytes, tokens, duplicate } = self.builder.finish();
+    fn finish(self) -> Option<Loaded> {
+        let Built { bytes, tokens, duplicate } = self.builder.finish()?;
         let mut remarks = self.remarks;
         if let Some(it) = duplicate {
             let place = |place: Place| {
@@ -196,7 +208,7 @@ impl Reader {
             let more = if it.count > 1 { format!(", and {} more", it.count - 1) } else { String::new() };
             remarks.push(format!("token of {before} is given again in {again}, which counts{more}"));
         }
-        Loaded { table: bytes, tokens, remarks }
+        Some(Loaded { table: bytes, tokens, remarks })
     }
 }
 
@@ -234,6 +246,10 @@ fn failed(call: &str, path: &Path, error: &io::Error) -> Failure {
     // What else there is (no such file, no right to it) is over when the file system says something new of it.
     let may_pass = [libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::EIO, libc::ESTALE].contains(&code);
     Failure { reason: format!("{call} \"{}\" failed ({code}: {words})", shown(path)), may_pass }
+}
+
+fn no_memory(path: &Path) -> Failure {
+    Failure { reason: format!("no memory for token file {}", shown(path)), may_pass: true }
 }
 
 /// A path, fit for a line of the log.

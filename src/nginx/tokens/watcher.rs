@@ -42,8 +42,8 @@ pub(super) struct Watched {
     pub(super) in_use: Vec<Arc<Generation>>,
     /// A state that the file was in at the last look.
     pub(super) unsettled: Option<u64>,
-    /// A state of which the log has a line that the file could not be read then, and might be later.
-    pub(super) unread: Option<u64>,
+    /// A state of which the log has a line that the file could not be read then; and when that is tried again.
+    pub(super) unread: Option<(u64, Instant)>,
     /// The number of a table of which the log has a line that it could not be had.
     pub(super) unpinned: u64,
     /// Up to where memory has been given back.
@@ -135,7 +135,12 @@ impl Watched {
         if self.unsettled.replace(state) != Some(state) {
             return;
         }
+        let failed_before = self.unread.filter(|&(before, _)| before == state);
+        if failed_before.is_some_and(|(_, again)| Instant::now() < again) {
+            return;
+        }
         panic_on_demand(&self.path);
+        let start = Instant::now();
         let loaded = source::load(&self.path, self.key);
         if source::state(&self.path) != state {
             // It has changed while it was read.
@@ -144,12 +149,12 @@ impl Watched {
         match loaded.and_then(|loaded| self.publish(loaded)) {
             Ok(news) => news.into_iter().for_each(|news| line.tell(news)),
             Err(failure) => {
-                if !failure.may_pass || self.unread != Some(state) {
+                if !failure.may_pass || failed_before.is_none() {
                     line.tell(News::Error(format!("{}, the tokens stay as they were", failure.reason)));
                 }
                 if failure.may_pass {
-                    // The file is read again at the next look.
-                    self.unread = Some(state);
+                    // What takes long is not tried so often.
+                    self.unread = Some((state, Instant::now() + start.elapsed() * 20));
                     return;
                 }
             }

@@ -18,6 +18,12 @@ await main(async () => {
   await eventually(() => heard.length >= 2);
   check(heard[0]?.join() === "desk/lamp,2,on", "a message arrives", heard);
   check(heard[1]?.[1] === 300000, "and a large one", heard);
-  await Promise.all([listener.endAsync(), speaker.endAsync()]);
+
+  const old = await mqtt.connectAsync(url, { reconnectPeriod: 0, protocolId: "MQIsdp", protocolVersion: 3 });
+  check(old.connected, "a client of MQTT 3.1, by the subprotocol mqttv3.1");
+  await old.publishAsync("desk/window", "open", { qos: 1 });
+  await eventually(() => heard.length >= 3);
+  check(heard[2]?.join() === "desk/window,4,open", "its message arrives", heard);
+  await Promise.all([listener, speaker, old].map((client) => client.endAsync()));
   check(true, "both leave");
 });

@@ -15,9 +15,9 @@ use websockify_tunnel::{Cause, End, Side, Stats, Tunnel};
 
 use crate::nginx::bell;
 use crate::nginx::log::Log;
-use crate::nginx::now;
 use crate::nginx::request::Request;
 use crate::nginx::shared::SharedMemory;
+use crate::nginx::{is_hidden, now};
 
 /// The books of one configuration, in one process.
 pub(crate) struct Books {
@@ -219,8 +219,10 @@ fn me() -> Owner {
 
 /// Where nobody can tell, everybody is taken to be alive.
 fn is_alive(owner: Owner) -> bool {
-    let is_it = |start| Owner::new(owner.pid(), start) == owner;
-    started(owner.pid()).is_some_and(is_it) || started(std::process::id()).is_none()
+    match started(owner.pid()) {
+        Some(start) => Owner::new(owner.pid(), start) == owner,
+        None => is_hidden(owner.pid()) || started(std::process::id()).is_none(),
+    }
 }
 
 /// When a process started, in the kernel's units; `None` if there is no such process, or it is dead already. It asks for no

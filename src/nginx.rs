@@ -28,6 +28,8 @@ pub(crate) mod tokens;
 pub(crate) mod upstream;
 pub(crate) mod variable;
 
+use std::io::Error;
+
 use nginx_sys::{ngx_int_t, ngx_uint_t};
 
 /// nginx's return codes, in the type its callbacks return.
@@ -60,6 +62,13 @@ pub(crate) fn is_worker() -> bool {
 pub(crate) fn is_signaller() -> bool {
     // SAFETY: as above.
     unsafe { nginx_sys::ngx_process == nginx_sys::NGX_PROCESS_SIGNALLER as ngx_uint_t }
+}
+
+/// Whether there is a process of this number that is another user's: `/proc` may not show it.
+pub(crate) fn is_hidden(pid: u32) -> bool {
+    let Ok(pid) = libc::pid_t::try_from(pid) else { return false };
+    // SAFETY: no signal is sent, it is only asked whether one might be.
+    unsafe { libc::kill(pid, 0) == -1 && Error::last_os_error().raw_os_error() == Some(libc::EPERM) }
 }
 
 /// The time of day, in milliseconds since the epoch, as the loop last looked at it.

@@ -525,3 +525,23 @@ for (1 .. 50) {
     $client->close;
 }
 talks($before, 'goes on');
+
+=== TEST 27: a worker of another user's that /proc does not show is not taken for a dead one
+--- before
+die "this test is for root\n" if $>;
+# AddressSanitizer has a file of its own, which these users may not be able to read.
+$ENV{ASAN_OPTIONS} = 'detect_leaks=0';
+delete $ENV{LSAN_OPTIONS};
+$t->nginx->run_by('unshare', '-m', 'sh', '-c', 'mount -t proc -o hidepid=2 proc /proc && exec "$@"', 'sh');
+$t->nginx->configure($t->conf =~ s/^user root;/user nobody nogroup;/mr);
+--- steps
+my $client = $t->client;
+$t->nginx->configure($t->conf =~ s/^user root;/user daemon daemon;/mr);
+my ($old) = $t->nginx->reload;
+is figures($t)->{workers}, 2, 'both workers';
+is figures($t)->{active}, 1, 'and the session of the old one';
+is ended(post($t, 'target=' . $t->targets->address('vnc'))), 1, 'which can be ended';
+$client->expect('close 4000 qr/^/');
+$client->close;
+$t->nginx->await_worker_end($old);
+is figures($t)->{workers}, 1, 'one worker';

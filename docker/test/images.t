@@ -18,12 +18,17 @@ use WebsockifyTest::Util qw(await slurp);
 
 my $root   = "$FindBin::Bin/../..";
 my $podman = $ENV{PODMAN} // 'podman';
+$ENV{COMPOSE} //= 'podman-compose';
 my ($version) = slurp("$root/Cargo.toml") =~ /^version = "(.*)"/m;
 my %IMAGE = (gateway => "localhost/websockify-nginx:$version", unprivileged => "localhost/websockify-nginx:$version-unprivileged");
-require_programs($podman, qw(ip node), $ENV{CHROMIUM} // '/usr/bin/chromium');
+require_programs($podman, qw(ip node nsenter), $ENV{COMPOSE} // 'podman-compose', $ENV{CHROMIUM} // '/usr/bin/chromium');
 
-my @containers;
-END { local $?; system("$podman rm -f -t 0 @containers >/dev/null 2>&1") if @containers }
+my (@containers, @afterwards);
+END {
+    local $?;
+    system("$podman rm -f -t 0 @containers >/dev/null 2>&1") if @containers;
+    system("{ $_; } >/dev/null 2>&1") for reverse @afterwards;
+}
 
 subtest 'what the images say of themselves' => sub {
     for my $name (sort keys %IMAGE) {
@@ -160,6 +165,55 @@ subtest 'more of the location, by volume' => sub {
     my $gateway = run_image('gateway', target => "localhost:$desktop_port", words => "-v $directory:/etc/websockify/location.d:ro");
     is(scalar `curl -s -o /dev/null -w '%{http_code}' http://localhost:$gateway->{port}/websockify`, 403, 'it counts');
     stops($gateway, qr//);
+};
+
+subtest 'compose.yaml' => sub {
+    my $space = "websockify-compose-$$";
+    system("ip netns add $space && ip -n $space link set lo up") == 0 or return fail('a network namespace');
+    push @afterwards, "ip netns del $space";
+    # Not by `ip netns exec`, which hides the system's cgroups.
+    my $inside  = "nsenter --net=/run/netns/$space";
+    my $compose = "$inside $ENV{COMPOSE} --podman-path $podman --in-pod false -p websockify$$ -f $root/docker/compose.yaml";
+    my $desktop = "localhost/websockify-desktop:$$";
+    like(scalar `$compose config 2>&1`, qr/DESKTOP_IMAGE.*name an image with a VNC server/, 'without a desktop it says what is missing');
+
+    my $files = File::Temp->newdir;
+    spew("$files/desktop.pl", <<~'END');
+        use IO::Socket::INET;
+        my $listener = IO::Socket::INET->new(LocalPort => 5901, Listen => 9, ReuseAddr => 1) or die;
+        while (my $client = $listener->accept) { print {$client} "RFB 003.008\n"; sleep 1 }
+        END
+    spew("$files/Dockerfile", "FROM docker.io/library/nginx:1.28.3\nCOPY desktop.pl /\nENTRYPOINT [\"perl\", \"/desktop.pl\"]\nCMD []\n");
+    my $build = '--pull=never --isolation=chroot';
+    is(system("$podman build $build -t $desktop $files >$files/said 2>&1"), 0, 'a stand-in for a desktop') or diag(slurp("$files/said"));
+    $compose = "DESKTOP_IMAGE=$desktop $compose";
+    push @afterwards, "$podman rmi $desktop localhost/websockify${$}_gateway", "$compose down";
+    my ($context, $dockerfile, $target) = map { `$compose config` =~ /^ +$_: (\S+)$/m } qw(context dockerfile target);
+    like(slurp("$context/$dockerfile"), qr/^FROM \S+ AS \Q$target\E$/m, 'what it builds is there');
+    system("$podman tag $IMAGE{$target} localhost/websockify${$}_gateway") == 0 or return fail("the image $target");
+    is(system("$compose up -d --no-build >$files/said 2>&1"), 0, 'both start') or diag(slurp("$files/said"));
+
+    my $curl = "$inside curl -s -i -N --max-time 3";
+    my $said = '';
+    ok(eval { await 'the page', sub { ($said = `$curl http://127.0.0.1:8080/`) =~ /302/ }, 30 }, 'the page is where it says')
+        or diag(scalar `$compose logs 2>&1`);
+    $said = `$curl -H 'Connection: Upgrade' -H 'Upgrade: websocket' -H 'Sec-WebSocket-Version: 13' \\
+        -H 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==' http://127.0.0.1:8080/websockify`;
+    like($said, qr/101 Switching Protocols.*RFB 003\.008/s, 'and behind it the desktop, by its name');
+
+    my ($id) = `$podman ps -q --filter label=com.docker.compose.project=websockify$$ --filter label=com.docker.compose.service=gateway` =~ /(\S+)/ or return fail('it runs');
+    my ($it) = decode_json(scalar `$podman inspect $id`)->@*;
+    is($it->{Config}{User}, '101', 'unprivileged');
+    ok($it->{HostConfig}{ReadonlyRootfs}, 'with a read-only root');
+    is_deeply($it->{EffectiveCaps} // [], [], 'and no capability');
+    ok(eval { await 'health', sub { system("$podman healthcheck run $id >/dev/null 2>&1") == 0 }, 30 }, 'it is healthy');
+    my %set = map { /^(WEBSOCKIFY_\w+)=/ ? ($1 => 1) : () } $it->{Config}{Env}->@*;
+    my $known = slurp("$root/docker/18-websockify.envsh");
+    like($known, qr/^$_=\$\{$_:-/m, "$_ is known to the image") for sort keys %set;
+    is(system("$compose stop gateway >$files/said 2>&1"), 0, 'it stops');
+    is(scalar(`$podman inspect -f '{{.State.ExitCode}}' $id`) + 0, 0, 'in order');
+    is(system("$compose down >$files/said 2>&1"), 0, 'and nothing is left') or diag(slurp("$files/said"));
+    is(scalar `$podman ps -aq --filter label=com.docker.compose.project=websockify$$`, '', 'of containers');
 };
 
 done_testing;

@@ -192,6 +192,8 @@ location /websockify { websockify_token_file tokens; websockify_token $http_x_to
 --- steps
 my $token = 'X-Token: %64es%6B';
 fail_each($t, session => [$token], beside => $token);
+--- error_log
+qr/\[emerg\] .*(?:malloc|posix_memalign)\(.*\) failed \(12: Cannot allocate memory\)|no memory for a relay buffer|\[error\] .*(?:the value of "websockify_pass" is empty: no target|out of memory in target)/
 
 === TEST 9: each allocation of an answer about sessions, or of an order to end one, fails
 --- http_config
@@ -227,6 +229,7 @@ $beside->send('binary "beside"');
 $beside->expect('binary "beside"');
 
 === TEST 10: each allocation of a session with all that may be asked of one fails
+A 101 has been sent when nginx begins with its upstream; where it has no memory for that, it still tries to answer 500.
 --- targets
 vnc: sends "RFB", echoes
 --- config
@@ -266,6 +269,8 @@ while (1) {
 }
 cmp_ok $n, '>', 10, join ', ', map { "$came{$_} times $_" } sort keys %came;
 is_deeply [ $t->nginx->workers ], [$worker], 'the worker lives';
+--- error_log
+qr/\[emerg\] .*(?:malloc|posix_memalign)\(.*\) failed \(12: Cannot allocate memory\)|no memory for a relay buffer|\[alert\] .*header already sent/
 
 === TEST 11: no memory for a token file that has changed: its tokens stay, and it is read when there is some
 --- files

@@ -12,14 +12,14 @@ use WebsockifyTest::Proc qw(memory_of seconds_of);
 use WebsockifyTest::Util qw(await pattern_md5);
 
 use constant {
-    SIZE   => 24_000_000,    # more than all that is between can hold
+    SIZE   => 48_000_000,    # more than all that is between can hold: the kernel gives a connection up to 32 MB of room
     GROWS  => 3_000_000,     # what a few buffers, and the allocator, may take
     WORKS  => 0.1,           # seconds of the processor meanwhile
     WAITS  => 5,             # seconds, 60 of nginx's in each
 };
 
 defaults(
-    targets => "up (rcvbuf 4096): pauses, swallows\ndown: waits, streams 24_000_000, swallows\nvnc: echoes",
+    targets => "up (rcvbuf 4096): pauses, swallows\ndown: waits, streams 48_000_000, swallows\nvnc: echoes",
     config  => <<~'END',
         client_header_timeout 1h;
         websockify_send_timeout 1h; websockify_read_timeout 1h; websockify_ping_interval 0;

@@ -5,7 +5,7 @@
 #                           nginx is built as well
 
 .DEFAULT_GOAL := help
-.PHONY: help build install check unit test test-all fuzz fuzz-short mutants test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test release docker docker-test
+.PHONY: help build install check unit test test-vendored test-all fuzz fuzz-short mutants test-asan test-valgrind soak soak-short bench demo clean dist deb deb-test release docker docker-test
 
 # To a running nginx its environment's NGINX means sockets to inherit: the scripts get it under another name.
 export WHICH_NGINX := $(NGINX)
@@ -39,6 +39,9 @@ unit: ## the tests of the crates alone, which need no nginx
 
 test: ## all tests but the slow ones: units, nginx, a desktop in a browser
 	@scripts/test
+
+test-vendored: ## t/*.t but the tests in browsers, on nginx 1.28.3
+	@WHICH_NGINX=vendored scripts/test plain
 
 test-all: ## the slow ones as well: nginx's own configure, the vendored nginx
 	@scripts/test-all

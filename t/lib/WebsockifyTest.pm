@@ -41,16 +41,18 @@ sub is_without_module () { $bare }
 # Sections that stand in each of the file's blocks that has no such section of its own.
 sub defaults (%sections) { %default = %sections }
 
-# Skips the whole file if nginx's module files, or Perl's modules, are not installed; fails instead where everything is
-# required.
+# Skips the whole file if there are no such module files for this nginx.
 sub require_modules (@files) {
-    _required(@files) if !modules_load(@files);
+    plan skip_all => "not for this nginx: @files" if !modules_load(@files);
 }
 
-# Whether these module files are there, and made for the nginx under test; where everything is required they have to be.
+# Whether these module files are there, and made for the nginx under test. Where everything is required they have to be,
+# unless it is another nginx than theirs.
 sub modules_load (@files) {
+    return 1 if !@files;
+    return 0 if WebsockifyTest::Nginx::modules_path() ne WebsockifyTest::Nginx::MODULES;
     my $there = !grep { !-e WebsockifyTest::Nginx::MODULES . "/$_" } @files;
-    if ($there && @files) {
+    if ($there) {
         my $scene = WebsockifyTest::Scene->new({ name => 'modules', sections => { load_modules => "@files" } });
         $there = ($scene->nginx->config_test)[0] == 0;
     }
@@ -58,12 +60,9 @@ sub modules_load (@files) {
     return $there;
 }
 
+# Skips the whole file if Perl's modules are not installed; fails instead where everything is required.
 sub require_perl_modules (@names) {
-    _required(grep { !eval "require $_; 1" } @names);
-}
-
-sub _required (@missing) {
-    return unless @missing;
+    my @missing = grep { !eval "require $_; 1" } @names or return;
     my $reason = "not installed: @missing";
     croak "$reason (WEBSOCKIFY_TEST_REQUIRE_ALL is set)" if $ENV{WEBSOCKIFY_TEST_REQUIRE_ALL};
     plan skip_all => $reason;

@@ -27,17 +27,26 @@ sub module () {
 
 # Whether the nginx under test is of this version or newer.
 sub is_at_least ($version) {
-    state $there = do {
-        my $pid = open(my $said, '-|') // croak "fork: $!";
+    state $there = _said() =~ m{nginx version: \S+/([\d.]+)} ? version->parse("v$1") : croak 'nginx -V says no version';
+    return $there >= version->parse("v$version");
+}
+
+# Where it looks for modules, if it was told.
+sub modules_path () { return _said() =~ /--modules-path=(\S+)/ ? $1 : '' }
+
+# nginx -V.
+sub _said () {
+    state $said = do {
+        my $pid = open(my $pipe, '-|') // croak "fork: $!";
         if (!$pid) {
             open STDERR, '>&', \*STDOUT;
-            { no warnings 'exec'; exec binary, '-v' }
+            { no warnings 'exec'; exec binary, '-V' }
             POSIX::_exit(127);
         }
         local $/;
-        (<$said> // '') =~ m{nginx version: \S+/([\d.]+)} ? version->parse("v$1") : croak 'nginx -v says no version';
+        <$pipe> // '';
     };
-    return $there >= version->parse("v$version");
+    return $said;
 }
 
 sub new ($class, $name) {

@@ -18,7 +18,9 @@ my $scene = WebsockifyTest::Scene->new({
     sections => {
         workers => 2,
         targets => 'vnc: echoes',
+        # A slow browser takes its time, and these clients answer no pings.
         config  => <<~'END',
+            websockify_ping_interval 0;
             location = /websockify { websockify_pass %%vnc%%; }
             location = /reception { websockify_pass %%vnc%%; websockify_status_name reception; }
             location = /status { websockify_status control; }

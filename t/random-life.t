@@ -16,8 +16,8 @@ use constant {
     GROWS   => 1_500_000,  # bytes that the allocator may keep: less than one for each session would be
 };
 
-defaults(config => <<~'END');
-    location /websockify { websockify_pass 127.0.0.1:$arg_to; }
+defaults(config => <<~"END");
+    location /websockify { websockify_pass 127.0.0.1:\$arg_to; websockify_bind ${\WebsockifyTest::Life::NGINX}; }
     location /status     { stub_status; }
     END
 run_tests;

@@ -13,7 +13,8 @@ use WebsockifyTest::Client;
 use WebsockifyTest::Frame qw(encode decode describe);
 use WebsockifyTest::Util  qw(listen_tcp pattern port_of time_limit);
 
-use constant { PIECE => 65_536, MOST => 18 };
+# NGINX: the address that nginx connects from (websockify_bind). Somebody else may try who has the port.
+use constant { PIECE => 65_536, MOST => 18, NGINX => '127.0.0.8' };
 
 # close: the client's Close; fin: its end of stream; reset: at any moment. The target's likewise.
 use constant WAYS => qw(close close close fin reset target_fin target_fin target_reset);
@@ -99,7 +100,8 @@ sub _live ($self, $in, $out) {
 }
 
 sub _accept ($self) {
-    accept $self->{target}, $self->{listener} or return delete $self->{target};
+    my $from = accept $self->{target}, $self->{listener} or return delete $self->{target};
+    return close delete $self->{target} if inet_ntoa((unpack_sockaddr_in $from)[1]) ne NGINX;
     $self->{target}->blocking(0);
     $self->{target_out} = '';
 }

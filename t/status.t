@@ -66,8 +66,7 @@ qr/\A\{"version":"\d+\.\d+\.\d+","workers":1,"zone":\{"size":\d+,"used":\d+\},"a
 --- steps
 my @clients = sessions_in_all($t);
 my $count = @clients;
-is figures($t)->{active}, $count, "$count sessions are active";
-is figures($t)->{listed}, $count, 'and listed';
+await_figures($t, "$count sessions to be counted", sub ($f) { $f->{active} == $count && $f->{listed} == $count });
 is figures($t)->{workers}, 4, 'in four workers';
 talks($_, 'hello') for @clients;
 $clients[0]->send('binary more "a" & continuation "b"');
@@ -216,6 +215,7 @@ qr{GET /websockify HTTP/1.1" 101}
 my @clients = sessions_in_all($t);
 my $other   = $t->client('/other');
 my $target  = $t->targets->address('vnc');
+await_figures($t, 'all to be counted', sub ($f) { $f->{active} == @clients + 1 });
 is ended(post($t, "target=$target")), scalar @clients, 'all of them';
 $_->expect('close 4000 "ended by an administrator"') for @clients;
 talks($other, 'but this one');
@@ -228,7 +228,8 @@ my @before = sessions_in_all($t);
 my @old    = $t->nginx->reload;
 my @new    = grep { my $pid = $_; !grep { $_ == $pid } @old } $t->nginx->workers;
 my @after  = sessions_in_all($t, workers => \@new);
-is figures($t)->{active}, @before + @after, 'both are counted';
+# The client knows of its session a moment before another worker can.
+await_figures($t, 'both to be counted', sub ($f) { $f->{active} == @before + @after });
 is figures($t)->{workers}, 8, 'in eight workers';
 kill 'KILL', $old[0], $new[0];
 $t->nginx->await_log(qr/worker process $_ exited on signal 9/) for $old[0], $new[0];

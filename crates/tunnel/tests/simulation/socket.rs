@@ -196,8 +196,9 @@ impl Socket {
         self.inbox_len() == 0 && (self.end.is_none() || self.end_read)
     }
 
-    /// Announces what there is, or leaves it for later. Returns whether an event came.
-    pub(crate) fn announce(&mut self) -> bool {
+    /// Announces what there is, or leaves it for later. Returns whether an event came that calls for a turn: room does
+    /// only where something is owed.
+    pub(crate) fn announce(&mut self, owed: bool) -> bool {
         let read = self.has_news_to_read() && self.random.chance(75);
         if read {
             self.arrivals = false;
@@ -211,7 +212,7 @@ impl Socket {
             self.wants_room = None;
             self.writable = true;
         }
-        read || write
+        read || (write && owed)
     }
 
     pub(crate) fn has_something_to_announce(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The event loop: time passes from event to event, and the pump is driven only when there is one.
 
-use websockify_tunnel::{Cause, End, Ends, Limits, Msec, Tunnel, Turn};
+use websockify_tunnel::{Cause, End, Ends, Limits, Msec, Side, Tunnel, Turn};
 
 use crate::client_end::ClientEnd;
 use crate::memory::Memory;
@@ -111,8 +111,10 @@ impl World {
         loop {
             assert!(self.turns < 1_000_000, "no end");
             let stirred = self.client.step(self.now) | self.target.step(self.now);
-            let is_told =
-                self.client.end.socket.announce() | self.target.socket.announce() | self.interfere();
+            let owed = [Side::Client, Side::Target].map(|side| self.tunnel.owes(side));
+            let is_told = self.client.end.socket.announce(owed[0])
+                | self.target.socket.announce(owed[1])
+                | self.interfere();
             if is_told || self.yielded || self.now >= self.deadline {
                 if let Some(end) = self.turn() {
                     self.tunnel.release(&mut self.memory);

@@ -323,3 +323,14 @@ client gets close 1000 ""
 client sees end
 --- access_log
 qr/^700 1000$/
+
+=== TEST 28: the Close leaves where nginx is told not to linger, though something unread makes the end a reset
+Guards: it was kept back to go with the end of the stream, and the reset dropped it.
+--- targets
+vnc: swallows
+--- config
+location /websockify { websockify_pass %%vnc%%; lingering_close off; }
+--- steps
+my $client = $t->client;
+$client->send('binary unmasked "x" & binary mask 00000000 pattern(500_000)');
+$client->expect('close 1002 qr/mask/');

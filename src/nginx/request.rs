@@ -9,8 +9,8 @@ use nginx_sys::{
     ngx_http_core_module, ngx_http_discard_request_body, ngx_http_finalize_request, ngx_http_output_filter,
     ngx_http_request_t, ngx_http_run_posted_requests, ngx_http_send_header, ngx_http_send_special,
     ngx_http_test_reading, ngx_int_t, ngx_list_push, ngx_list_t, ngx_str_t, ngx_table_elt_t, ngx_uint_t,
-    NGX_HTTP_FLUSH, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_POST, NGX_HTTP_VERSION_10, NGX_HTTP_VERSION_11,
-    NGX_HTTP_VERSION_20,
+    NGX_HTTP_FLUSH, NGX_HTTP_GET, NGX_HTTP_HEAD, NGX_HTTP_LINGERING_OFF, NGX_HTTP_POST, NGX_HTTP_VERSION_10,
+    NGX_HTTP_VERSION_11, NGX_HTTP_VERSION_20,
 };
 use websockify_protocol::handshake::HttpVersion;
 
@@ -271,6 +271,12 @@ impl Request {
     pub(crate) fn linger(self) {
         // SAFETY: the request is alive by the promise of `new`.
         unsafe { shim::wsk_request_set_lingering_close(self.as_ptr()) };
+    }
+
+    /// Whether [`Request::linger`] is granted: the configuration may not, nor a worker that closes its connections.
+    pub(crate) fn may_linger(self) -> bool {
+        self.core_conf().lingering_close != NGX_HTTP_LINGERING_OFF as ngx_uint_t
+            && !self.connection().is_closing()
     }
 
     /// Holds the request for an answer that comes later.

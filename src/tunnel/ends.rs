@@ -77,7 +77,10 @@ impl Stream for Client {
     }
 
     fn send_last(&mut self, bytes: &[u8]) -> Io {
-        self.connection.cork();
+        // Where nginx does not linger, the end may be a reset, which drops what is kept back.
+        if self.request.may_linger() {
+            self.connection.cork();
+        }
         self.send(bytes)
     }
 

@@ -9,7 +9,7 @@ packaged_source=/usr/share/nginx/src
 usual_flags=(
     --with-compat --with-threads --with-http_ssl_module --with-http_v2_module --with-http_realip_module
     --with-http_auth_request_module --with-http_secure_link_module --with-http_stub_status_module
-    --with-stream --with-stream_ssl_module
+    --with-stream --with-stream_ssl_module --with-poll_module
 )
 
 # Sets $nginx to the binary, or to nothing where there is none; and $made to the directory of one that is built here.

@@ -14,6 +14,7 @@ use crate::conf::main::MainConf;
 use crate::handshake;
 use crate::nginx::buffers::RelayBuffers;
 use crate::nginx::conf::main::main;
+use crate::nginx::connection::Connection;
 use crate::nginx::request::Request;
 use crate::nginx::upstream::{self, Upstream};
 use crate::nginx::{now, quit, rc};
@@ -130,7 +131,15 @@ pub(crate) fn on_room(session: &Session, request: Request, upstream: Upstream, s
         _ => true,
     };
     if waits || session.owes_turn.get() {
-        on_event(session, request, upstream);
+        return on_event(session, request, upstream);
+    }
+    // poll and select would tell it again and again.
+    let connection = match side {
+        Side::Client => Some(request.connection()),
+        Side::Target => upstream.connection(),
+    };
+    if !connection.is_none_or(Connection::watch) {
+        end_with(session, request, upstream, Cause::Internal);
     }
 }
 

@@ -34,6 +34,9 @@ sub is_at_least ($version) {
 # Where it looks for modules, if it was told.
 sub modules_path () { return _said() =~ /--modules-path=(\S+)/ ? $1 : '' }
 
+# Whether it was configured with this flag.
+sub has_flag ($flag) { return _said() =~ /^configure arguments:.* \Q$flag\E(?: |$)/m }
+
 # nginx -V.
 sub _said () {
     state $said = do {

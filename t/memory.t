@@ -190,6 +190,9 @@ desk: %%vnc%%
 connection_pool_size 256; request_pool_size 256;
 location /websockify { websockify_token_file tokens; websockify_token $http_x_token; websockify_pass $websockify_target; }
 --- steps
+# The thread that watches the file has begun, and has all that it ever needs.
+put($t, 'tokens', "desk: %%vnc%%\nother: %%vnc%%\n");
+$t->nginx->await_log(qr/has been read: 2 tokens/);
 my $token = 'X-Token: %64es%6B';
 fail_each($t, session => [$token], beside => $token);
 --- error_log

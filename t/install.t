@@ -7,11 +7,13 @@ use FindBin;
 use lib "$FindBin::Bin/lib";
 use File::Temp ();
 use Test::More;
+use WebsockifyTest::Nginx;
 use WebsockifyTest::Program qw(require_file);
 use WebsockifyTest::Util qw(slurp);
 
 my $root   = "$FindBin::Bin/..";
 my $module = "$root/build/ngx_http_websockify_module.so";
+plan skip_all => "not for the machine's nginx" if WebsockifyTest::Nginx::module() !~ m{/build/ngx_http_websockify_module\.so\z};
 require_file($module, 'run `make build`');
 my ($configured) = `nginx -V 2>&1` =~ /--modules-path=(\S+)/;
 

@@ -198,11 +198,11 @@ impl Tunnel {
         Turn::Yield
     }
 
-    /// Whether another round may move something: mostly one has emptied both ends, and the next would find that.
+    /// Whether another round may move something: mostly one has emptied both ends, and the next would find that. What waits
+    /// for the client was offered to it last of all.
     fn may_go_on<C: Stream, T: Stream, B: Buffers>(&self, ends: &Ends<'_, C, T, B>) -> bool {
         ends.client.is_readable()
             || ends.target.is_readable()
-            || (self.owes(Side::Client) && ends.client.is_writable())
             || (self.owes(Side::Target) && ends.target.is_writable())
     }
 

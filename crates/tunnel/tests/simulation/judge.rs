@@ -4,7 +4,7 @@ use websockify_protocol::subprotocol::Encoding;
 use websockify_tunnel::{Cause, End, Msec, Side, Unlike};
 
 use crate::socket::Last;
-use crate::watch::{delivers, LAST_WORDS};
+use crate::watch::{awaits_answer, delivers, LAST_WORDS};
 use crate::world::{Found, World};
 
 impl World {
@@ -33,19 +33,19 @@ impl World {
             stats.bytes_received, accounted,
             "delivered and undelivered are not all that was received"
         );
-        assert_eq!(stats.bytes_sent, self.fit_to_hear() as u64, "what the target said is not counted");
+        let fit = self.fit_to_hear(self.target.socket.read);
+        assert_eq!(stats.bytes_sent, fit as u64, "what the target said is not counted");
     }
 
     fn encoding(&self) -> Encoding {
         self.client.end.encoding()
     }
 
-    /// How much of what was read from the target a client of this encoding can be told.
-    fn fit_to_hear(&self) -> usize {
-        let read = &self.target.spoken.payload[..self.target.socket.read];
-        match std::str::from_utf8(read) {
+    /// How much of the first `len` bytes from the target a client of this encoding can be told.
+    fn fit_to_hear(&self, len: usize) -> usize {
+        match std::str::from_utf8(&self.target.spoken.payload[..len]) {
             Err(fault) if self.encoding() == Encoding::Text => fault.valid_up_to(),
-            _ => read.len(),
+            _ => len,
         }
     }
 
@@ -186,7 +186,7 @@ impl World {
             return;
         }
         let is_late = self.now >= client.close_left + LAST_WORDS;
-        if end.cause.awaits_answer() && is_late {
+        if awaits_answer(end.cause) && is_late {
             return;
         }
         if end.undelivered > 0 {
@@ -218,7 +218,7 @@ impl World {
         if self.is_shut() || !says_all || client.socket.is_broken() || self.is_client_given_up(end) {
             return;
         }
-        let said = found.target_arrived.min(self.fit_to_hear());
+        let said = self.fit_to_hear(found.target_arrived);
         let heard = client.payload.len();
         assert!(heard >= said, "of {said} bytes from the target the client heard {heard}");
     }

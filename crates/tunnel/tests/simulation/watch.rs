@@ -24,7 +24,7 @@ impl World {
             }
             Some(cause) => self.check_ending(cause),
         }
-        if cause.is_none_or(Cause::awaits_answer) {
+        if cause.is_none_or(awaits_answer) {
             self.check_memory();
         }
         for (limit, latest) in [self.latest_of_session(cause), self.latest_of_client(cause)].concat() {
@@ -102,7 +102,7 @@ impl World {
     fn check_ending(&self, cause: Cause) {
         let (client, target) = (&self.client.end.socket, &self.target.socket);
         let is_told = self.tunnel.end_now().close_sent;
-        if cause.awaits_answer() {
+        if awaits_answer(cause) {
             assert!(is_told || client.is_blocked(), "the client is not told of {cause:?}");
             let has_answered =
                 self.client.end.spoken.is_over && self.client.is_heard_out() && client.is_read_out();
@@ -126,7 +126,7 @@ impl World {
 
     fn latest_of_session(&self, cause: Option<Cause>) -> Vec<(&'static str, Msec)> {
         let (client, target, limits) = (&self.client.end.socket, &self.target.socket, &self.limits);
-        if cause.is_some_and(Cause::awaits_answer) && self.tunnel.end_now().close_sent {
+        if cause.is_some_and(awaits_answer) && self.tunnel.end_now().close_sent {
             return vec![("the client's time to answer", self.client.end.close_left + LAST_WORDS)];
         } else if cause.is_some() {
             return Vec::new();
@@ -217,11 +217,16 @@ impl World {
 
 /// Whether what the client said still goes to the target.
 pub(crate) fn delivers(cause: Cause) -> bool {
-    cause.awaits_answer() || matches!(cause, Cause::ClientClose(_) | Cause::ClientEof | Cause::Fault(_))
+    awaits_answer(cause) || matches!(cause, Cause::ClientClose(_) | Cause::ClientEof | Cause::Fault(_))
 }
 
 /// When a peer that takes nothing is given up at the latest: one that took something since it was last looked at has
 /// a whole timeout more.
 fn latest(since: Msec, taken: Msec, timeout: Msec) -> Msec {
     (since + timeout / FIRST_LOOK + timeout).max(taken + 2 * timeout)
+}
+
+/// Whether the client is to answer our Close, written down once more.
+pub(crate) fn awaits_answer(cause: Cause) -> bool {
+    matches!(cause, Cause::TargetEof | Cause::IdleTimeout | Cause::SessionTimeout | Cause::Shutdown)
 }

@@ -71,7 +71,8 @@ pub(crate) fn choose(request: Request, session: &Session) -> Result<Choice, u16>
 
 /// Whether `peer` may be connected to for this session; says why not.
 pub(crate) fn may_connect(request: Request, session: &Session, peer: Peer<'_>) -> bool {
-    let guarded = session.conf.has_free_target() && matches!(session.target(), Some(Target::Addresses(_)));
+    let is_block = matches!(session.target(), Some(Target::Group(group)) if group.is_block());
+    let guarded = session.conf.has_free_target() && !is_block;
     let Err(refusal) = session.conf.access.rules.judge(peer, guarded) else { return true };
     let log = request.log();
     match refusal {

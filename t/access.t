@@ -458,3 +458,15 @@ location /websockify { websockify_pass $arg_to:%%hole_port%%; }
 is $t->status_of('/websockify?to=some.test'), 504, 'too late' for 1 .. 4;
 --- error_log eval
 [ 'is refused', qr/upstream timed out .* while connecting to upstream/ ]
+
+=== TEST 37: a server that another location names is no group: a variable that comes to it is guarded as any
+--- config
+location /page   { proxy_pass http://[fe80::77]:9; }
+location /static { websockify_pass [fe80::78]:9; }
+location /free   { websockify_pass $arg_to; }
+location /rule   { websockify_allow fe80::/10; websockify_pass $arg_to; }
+--- steps
+is $t->status_of("/free?to=[fe80::7$_]:9"), 403, 'guarded' for 7, 8;
+is $t->status_of('/rule?to=[fe80::77]:9'), 502, 'allowed';
+--- error_log eval
+[ 'link-local and metadata addresses need', qr/connect\(\) to \[fe80::77\]:9 failed/ ]

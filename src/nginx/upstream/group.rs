@@ -4,7 +4,7 @@ use std::ptr::{self, NonNull};
 
 use nginx_sys::{
     ngx_http_upstream_create_round_robin_peer, ngx_http_upstream_resolved_t, ngx_http_upstream_srv_conf_t,
-    ngx_str_t,
+    ngx_str_t, ngx_uint_t, NGX_HTTP_UPSTREAM_CREATE,
 };
 use websockify_policy::Peer;
 
@@ -21,6 +21,12 @@ impl Group {
     /// `group` must belong to the configuration of the cycle.
     pub(crate) unsafe fn new(group: NonNull<ngx_http_upstream_srv_conf_t>) -> Self {
         Self(group)
+    }
+
+    /// Whether it is an `upstream` block: others are made of any address in the configuration, for its own location.
+    pub(crate) fn is_block(self) -> bool {
+        // SAFETY: a group of the configuration outlives its requests.
+        unsafe { (*self.0.as_ptr()).flags & NGX_HTTP_UPSTREAM_CREATE as ngx_uint_t != 0 }
     }
 }
 

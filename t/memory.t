@@ -301,3 +301,16 @@ cmp_ok $n, '>', 4, 'each large allocation has failed';
 is_deeply [ $t->nginx->workers ], [$worker], 'the worker lives';
 --- error_log
 no memory for token file
+
+=== TEST 12: each allocation of a session fails that takes the one place a server has: the place is given back
+--- http_config
+upstream one { zone one 64k; server %%vnc%% max_conns=1; }
+--- config
+connection_pool_size 256; request_pool_size 256;
+location /websockify { websockify_pass %%vnc%%; }
+# No address, and too long for the request's pool: its allocation comes when a server has been chosen.
+location /slot { websockify_pass one; websockify_bind $http_x_long; }
+--- steps
+fail_each($t, path => '/slot', session => [ 'X-Long: ' . 'x' x 300 ]);
+--- error_log
+qr/\[emerg\] .*(?:malloc|posix_memalign)\(.*\) failed \(12: Cannot allocate memory\)|no memory for a relay buffer|invalid local address/

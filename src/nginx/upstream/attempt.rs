@@ -74,17 +74,14 @@ pub(super) unsafe fn choose_first<T: Tenant>(
     tenant: &T,
 ) -> Result<(), u16> {
     let attempts = tenant.attempts();
+    if !request.on_cleanup(give_back, u.cast()) {
+        return Err(500);
+    }
     // SAFETY: the upstream is the request's, and ready for a balancer.
     unsafe {
         begin_round(request, u, tenant).map_err(|()| 500_u16)?;
         attempts.group.set(((*u).upstream, shim::wsk_upstream_ssl_name(u)));
-        // A balancer that is given a peer back may look at what the attempt came to (least_time does): to nothing.
-        let mut nothing: ngx_http_upstream_state_t = std::mem::zeroed();
-        (nothing.response_time, nothing.connect_time, nothing.header_time) =
-            (UNSET_MSEC, UNSET_MSEC, UNSET_MSEC);
-        (*u).state = &mut nothing;
-        let choice = peer::choose(tenant, request, &raw mut (*u).peer);
-        (*u).state = ptr::null_mut();
+        let choice = without_state(u, || peer::choose(tenant, request, &raw mut (*u).peer));
         attempts.first.set(Some(match choice {
             Choice::Found => rc::OK,
             Choice::Refused => return Err(403),
@@ -92,6 +89,33 @@ pub(super) unsafe fn choose_first<T: Tenant>(
         }));
     }
     Ok(())
+}
+
+/// The request ends: a peer that was chosen is given back, where nginx had no memory to begin with it.
+unsafe extern "C" fn give_back(u: *mut c_void) {
+    // SAFETY: `choose_first` registered this with an upstream in the pool of the request that ends.
+    unsafe {
+        let u = u.cast::<ngx_http_upstream_t>();
+        let peer = &raw mut (*u).peer;
+        if let (false, Some(free)) = ((*peer).sockaddr.is_null(), (*peer).free) {
+            without_state(u, || free(peer, (*peer).data, 0));
+            (*peer).sockaddr = ptr::null_mut();
+        }
+    }
+}
+
+/// A balancer that is given a peer back may look at what the attempt came to (least_time does): to nothing.
+unsafe fn without_state<R>(u: *mut ngx_http_upstream_t, call: impl FnOnce() -> R) -> R {
+    // SAFETY: the caller passes an upstream of a living request, with no attempt made; all zero is a valid state.
+    unsafe {
+        let mut nothing: ngx_http_upstream_state_t = std::mem::zeroed();
+        (nothing.response_time, nothing.connect_time, nothing.header_time) =
+            (UNSET_MSEC, UNSET_MSEC, UNSET_MSEC);
+        (*u).state = &mut nothing;
+        let answer = call();
+        (*u).state = ptr::null_mut();
+        answer
+    }
 }
 
 /// Has the tenant choose a balancer, and stands in for it.

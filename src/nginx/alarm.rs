@@ -26,9 +26,8 @@ pub(crate) fn set<S: 'static, F>(request: Request, sleeper: &S, delay: u64, call
 where
     F: Fn(&S, Request) + Copy + 'static,
 {
-    let Some(alarm) = request.pool().find::<Alarm<S, F>>().or_else(|| make(request, call)) else {
-        return false;
-    };
+    let made = request.pool().find::<Alarm<S, F>>().filter(|it| it.request.get().is_some());
+    let Some(alarm) = made.or_else(|| make(request, call)) else { return false };
     alarm.sleeper.set(sleeper);
     // SAFETY: the alarm lives as long as the request's pool, and its timer is taken away before the request goes.
     unsafe { shim::wsk_event_set_timer(alarm.event.get(), usize::try_from(delay).unwrap_or(usize::MAX)) };
@@ -47,12 +46,15 @@ where
     event.handler = Some(on_timer::<S, F>);
     let alarm = Alarm {
         event: UnsafeCell::new(event),
-        request: Cell::new(Some(request)),
+        request: Cell::new(None),
         sleeper: Cell::new(ptr::null()),
         call,
     };
     let alarm = request.pool().keep_to_find(alarm)?;
-    request.on_cleanup(cancel::<S, F>, ptr::from_ref(alarm).cast_mut().cast()).then_some(alarm)
+    // One that nothing would cancel is not to be set.
+    let is_safe = request.on_cleanup(cancel::<S, F>, ptr::from_ref(alarm).cast_mut().cast());
+    alarm.request.set(is_safe.then_some(request));
+    is_safe.then_some(alarm)
 }
 
 unsafe extern "C" fn on_timer<S, F: Fn(&S, Request) + Copy>(event: *mut ngx_event_t) {

@@ -23,7 +23,26 @@ pub(crate) fn start(request: Request, session: &Session, choice: Choice) {
             return request.finalize(rc::ERROR);
         }
     }
+    if matches!(choice, Choice::Name(_)) {
+        session.awaits_name.set(true);
+        if !alarm::at_end(request, session, abandoned) {
+            return answer(request, session, 500);
+        }
+    }
     go(request, session, choice);
+}
+
+/// The request ends. If it does while a name is awaited, the client has left, or the worker goes.
+fn abandoned(session: &Session, request: Request) {
+    if session.awaits_name.take() {
+        let (cause, status) = if request.connection().is_closing() {
+            (Unconnected::Internal, 503)
+        } else {
+            (Unconnected::ClientLeft, 499)
+        };
+        count(request, session, Event::Unconnected(cause));
+        waiting::tell(session, request, status);
+    }
 }
 
 fn go(request: Request, session: &Session, choice: Choice) {
@@ -72,6 +91,7 @@ fn try_again(session: &Session, request: Request) {
 }
 
 fn answer(request: Request, session: &Session, status: u16) {
+    session.awaits_name.set(false);
     if waiting::is_begun(session) {
         waiting::tell(session, request, status);
         request.finalize(rc::OK);
@@ -90,6 +110,7 @@ fn count(request: Request, session: &Session, event: Event) {
 }
 
 fn connect(request: Request, session: &Session, target: Target) {
+    session.awaits_name.set(false);
     session.set_target(target);
     let may_be_had = target.retain(|peer| target::may_connect(request, session, peer));
     let connecting =

@@ -26,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) accepted: Accepted<'static>,
     pub(crate) lifetime: Lifetime,
     pub(crate) lookup: Lookup,
+    /// A name is asked for, or will be once more: nginx's upstream knows nothing of the session yet.
+    pub(crate) awaits_name: Cell<bool>,
     pub(crate) attempts: Attempts,
     pub(crate) watched: Watched,
     /// Borrowed for a turn of the tunnel, never across a call that may end the request.
@@ -75,6 +77,7 @@ impl Session {
             accepted,
             lifetime,
             lookup: Lookup::default(),
+            awaits_name: Cell::new(false),
             attempts: Attempts::default(),
             watched: Watched::default(),
             phase: RefCell::new(Phase::Connecting),

@@ -248,7 +248,9 @@ pub(crate) fn give_up(session: &Session, request: Request, upstream: Upstream) {
 pub(crate) fn release(session: &Session, request: Request, upstream: Upstream, status: ngx_int_t) {
     if waiting::is_begun(session) {
         upstream.note_told();
-        waiting::tell(session, request, u16::try_from(status).ok().filter(|&it| it >= 400).unwrap_or(500));
+        let cut_short = if request.connection().is_closing() { 503 } else { 500 };
+        let status = u16::try_from(status).ok().filter(|&it| it >= 400);
+        waiting::tell(session, request, status.unwrap_or(cut_short));
     }
     let end = match &*session.phase.borrow() {
         Phase::Connecting | Phase::Waiting => return count_unconnected(session, request, status),

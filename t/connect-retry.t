@@ -272,16 +272,26 @@ header already sent
 could not be resolved
 is refused by "websockify_deny"
 
-=== TEST 17: and a worker that goes
+=== TEST 17: and a worker that goes: come again
 --- main_config
 worker_shutdown_timeout 1s;
+--- dns
+other.test A 127.0.0.1
 --- config
-location /websockify { websockify_pass %%vnc%%; websockify_connect_retry 20s; websockify_error_mode close; }
+websockify_connect_retry 20s; websockify_error_mode close;
+location /websockify { websockify_pass %%vnc%%; }
+location /named { resolver %%DNS%% ipv6=off; websockify_pass $arg_to:1; }
 --- steps
 my @clients = map { $t->client } 1 .. 3;
 await_failures($t, 6);
+push @clients, $t->client('/named?to=nobody.test');
+$t->nginx->await_log(qr/could not be resolved/);
 $t->nginx->await_worker_end($t->nginx->reload);
+$_->expect('close 1013 "service unavailable"') for @clients;
 pass 'the worker has ended';
+--- error_log
+could not be resolved
+connect() failed
 
 === TEST 18: a target that does not answer at all
 --- targets

@@ -100,12 +100,15 @@ is scalar(sessions($t)), 0, 'none is listed';
 vnc: echoes
 other: refuses
 hole: never accepts
+--- dns
+mute.test silent
 --- config
 location /websockify { websockify_pass %%vnc%%; }
 location /other { websockify_pass %%other%%; }
 location /hole { websockify_pass %%hole%%; websockify_connect_timeout 50ms; }
 location /empty { websockify_pass $arg_nothing; }
 location /name { websockify_pass $arg_name; }
+location /mute { resolver %%DNS%% ipv6=off; websockify_pass $arg_name; }
 location /status { websockify_status on; }
 --- steps
 my sub status_of ($request, $changes = '') {
@@ -122,8 +125,13 @@ is status_of('GET /empty'), 500, 'no target';
 is status_of('GET /name?name=nobody.invalid'), 502, 'no resolver';
 is status_of('GET /other'), 502, 'a target that refuses' for 1 .. 2;
 is status_of('GET /hole'), 504, 'a target that does not answer';
+my $impatient = $t->connect;
+$impatient->send_bytes($t->handshake('GET /mute?name=mute.test'));
+await 'the question', sub { $t->targets->questions };
+$impatient->close;
+await 'nginx to see that', sub { causes($t, 'connect_failures')->{client_left} };
 is_deeply causes($t, 'refused'), { 'handshake 426' => 2, 'handshake 400' => 2, 'handshake 405' => 1, 'target 500' => 1 }, 'refused';
-is_deeply causes($t, 'connect_failures'), { failed => 3, timeout => 1 }, 'failures';
+is_deeply causes($t, 'connect_failures'), { failed => 3, timeout => 1, client_left => 1 }, 'failures';
 is figures($t)->{names}[0]{opened}, 0, 'no session was opened';
 --- error_log
 is empty: no target

@@ -1,4 +1,4 @@
-//! A call after some time, for a request that waits.
+//! Calls for a request that waits: after some time, and at its end.
 
 use std::cell::{Cell, UnsafeCell};
 use std::ffi::c_void;
@@ -81,4 +81,24 @@ unsafe extern "C" fn cancel<S, F>(alarm: *mut c_void) {
         alarm.request.set(None);
         shim::wsk_event_delete_timer(alarm.event.get());
     }
+}
+
+struct AtEnd<W> {
+    request: Request,
+    whose: *const W,
+    call: fn(&W, Request),
+}
+
+/// Has `call` called with `whose`, which must live in the request's pool, when the request ends. `false` when memory is out.
+pub(crate) fn at_end<W: 'static>(request: Request, whose: &W, call: fn(&W, Request)) -> bool {
+    let end = request.pool().keep(AtEnd { request, whose: ptr::from_ref(whose), call });
+    end.is_some_and(|end| request.on_cleanup(on_end::<W>, ptr::from_ref(end).cast_mut().cast()))
+}
+
+unsafe extern "C" fn on_end<W: 'static>(end: *mut c_void) {
+    // SAFETY: `at_end` registered this with an `AtEnd` in the pool of the request that ends, as `whose` is.
+    guard(|| unsafe {
+        let end = &*end.cast::<AtEnd<W>>();
+        (end.call)(&*end.whose, end.request);
+    });
 }

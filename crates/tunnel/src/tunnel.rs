@@ -19,13 +19,13 @@ use gate::Gate;
 /// The least a relay buffer may hold: a whole control frame beside some data.
 pub const SMALLEST_BUFFER: usize = 1024;
 
-/// Work a tunnel may do before the other sessions of the worker get their turn, told in bytes received and sent. It takes a
-/// millisecond or so; half as much costs a transfer a fifth more, since what one socket has is dearer to get when the
-/// others have had theirs in between.
-const TURN: usize = 4 * 1024 * 1024;
+/// Work a tunnel may do before the other sessions of the worker get their turn, told in bytes received and sent. It takes
+/// half a millisecond or so; half as much costs a transfer a fifth more, since what one socket has is dearer to get when
+/// the others have had theirs in between.
+const TURN: usize = 2 * 1024 * 1024;
 
 /// What a round over both directions costs beside the bytes it moves: it may be a few system calls for a byte.
-const ROUND: usize = 16 * 1024;
+const ROUND: usize = 8 * 1024;
 
 /// Bytes of a target that still go out to a client that has sent its Close: more than two sockets' buffers hold,
 /// so that only a target that keeps sending is cut short.

@@ -34,7 +34,7 @@ pub(crate) enum InflowEnd {
 }
 
 /// What a frame costs beside its bytes: there may be one for every six of them.
-const FRAME: usize = 256;
+const FRAME: usize = 128;
 
 pub(crate) struct Upload {
     buffer: Option<Box<[u8]>>,

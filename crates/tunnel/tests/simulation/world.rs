@@ -64,10 +64,10 @@ pub(crate) struct World {
 const LONGEST: Msec = 10_000_000;
 
 /// The work of a turn, but for the rest of its last round: each direction reads a buffer and sends it.
-const TURN: usize = 4 * 1024 * 1024;
+const TURN: usize = 2 * 1024 * 1024;
 /// What a frame and a round over both directions cost, in bytes moved.
-const FRAME: usize = 256;
-const ROUND: usize = 16 * 1024;
+const FRAME: usize = 128;
+const ROUND: usize = 8 * 1024;
 
 impl World {
     pub(crate) fn new(

@@ -166,7 +166,7 @@ impl Tunnel {
     ) -> Turn {
         let (mut work, mut rounds) = (0, 0);
         while work + rounds * ROUND < TURN {
-            let before = (work, self.cause, self.close);
+            let (work_before, standing) = (work, (self.cause, self.close));
             work += self.round(now, ends);
             rounds += 1;
             let readable = (ends.client.is_readable(), ends.target.is_readable());
@@ -178,8 +178,8 @@ impl Tunnel {
             }
             // A look behind the event loop's back has to be followed: the loop may not announce what was found.
             let found = readable != (ends.client.is_readable(), ends.target.is_readable());
-            let turned = (before.1, before.2) != (self.cause, self.close);
-            if found || turned || (before.0 != work && self.may_go_on(ends)) {
+            let turned = standing != (self.cause, self.close);
+            if found || turned || (work_before != work && self.may_go_on(ends)) {
                 continue;
             }
             let (deadline, expiry) = self.deadline(now, limits);

@@ -17,8 +17,7 @@ use crate::nginx::bell::listen;
 use crate::nginx::conf::command::{command_at, count, join, LOCATION};
 use crate::nginx::conf::main::{create_main, init_main, main_of, worker_processes, Main};
 use crate::nginx::conf::{
-    create_location, handle_content, merge_location, parse_directive, Answer, Conf, ConfError, Directive,
-    Location,
+    create_location, handle_content, merge_location, once, parse_directive, Answer, Conf, Directive, Location,
 };
 use crate::nginx::filter::install;
 use crate::nginx::guard::{guard, install_panic_hook, prepare_thread};
@@ -194,9 +193,7 @@ impl Directive for WebsockifyPass {
     type Location = LocConf;
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
-        if location.pass.is_some() {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(location.pass.is_some())?;
         let address = conf.argument(1);
         location.pass = Some(match conf.compile(address)? {
             Some(text) => Pass::Variable(text, conf.place()),

@@ -9,7 +9,7 @@ use websockify_tunnel::FirstBytes;
 
 use super::LocConf;
 use crate::nginx::conf::command::{command_at, EVERYWHERE};
-use crate::nginx::conf::{parse_directive, Answer, Conf, ConfError, Directive, Place};
+use crate::nginx::conf::{once, parse_directive, Answer, Conf, Directive, Place};
 use crate::nginx::log::Printable;
 
 pub(crate) const COMMANDS: &[ngx_command_t] = &[
@@ -102,9 +102,7 @@ impl Directive for WebsockifyOrigin {
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
         let origins = &mut location.access.origins;
-        if origins.is_some() {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(origins.is_some())?;
         let words = conf.arguments().iter().skip(1).map(ngx_str_t::as_bytes);
         *origins = Some(Rc::new(Origins::parse(words).map_err(|(word, error)| {
             conf.refuse(format_args!("invalid parameter \"{}\": {error}", Printable(word)))
@@ -121,9 +119,7 @@ impl Directive for WebsockifyFirstBytes {
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
         let setting = &mut location.access.first_bytes;
-        if setting.is_some() {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(setting.is_some())?;
         let texts = || conf.arguments().iter().skip(1).map(ngx_str_t::as_bytes);
         *setting = Some(if texts().eq([&b"off"[..]]) {
             None

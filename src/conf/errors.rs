@@ -6,7 +6,7 @@ use nginx_sys::{ngx_command_t, ngx_conf_set_msec_slot};
 
 use super::LocConf;
 use crate::nginx::conf::command::command;
-use crate::nginx::conf::{parse_directive, Answer, Conf, ConfError, Directive};
+use crate::nginx::conf::{once, parse_directive, Answer, Conf, ConfError, Directive};
 
 pub(crate) const COMMANDS: &[ngx_command_t] = &[
     command(c"websockify_error_mode", parse_directive::<WebsockifyErrorMode>, 0),
@@ -33,9 +33,7 @@ impl Directive for WebsockifyErrorMode {
     type Location = LocConf;
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
-        if location.error_mode != ErrorMode::Unset {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(location.error_mode != ErrorMode::Unset)?;
         location.error_mode = match conf.argument(1).as_bytes() {
             b"http" => ErrorMode::Http,
             b"close" => ErrorMode::Close,

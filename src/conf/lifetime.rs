@@ -4,7 +4,7 @@ use nginx_sys::{ngx_command_t, ngx_msec_t};
 
 use super::LocConf;
 use crate::nginx::conf::command::command;
-use crate::nginx::conf::{merge, parse_directive, Answer, ComplexValue, Conf, ConfError, Directive};
+use crate::nginx::conf::{merge, once, parse_directive, Answer, ComplexValue, Conf, ConfError, Directive};
 
 pub(crate) const COMMANDS: &[ngx_command_t] = &[
     command(c"websockify_idle_timeout", parse_directive::<WebsockifyIdleTimeout>, 0),
@@ -42,9 +42,7 @@ impl LifetimeConf {
 }
 
 fn parse(time: &mut Time, conf: Conf) -> Answer {
-    if *time != UNSET {
-        return Err(ConfError::Words(c"is duplicate"));
-    }
+    once(*time != UNSET)?;
     *time = match conf.compile(conf.argument(1))? {
         Some(text) => Time::Variable(text),
         None => Time::Fixed(conf.time_argument(1).ok_or(ConfError::Words(c"invalid value"))?),

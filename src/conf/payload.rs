@@ -11,7 +11,7 @@ use websockify_protocol::subprotocol::{is_token, Encoding, Subprotocols};
 use super::LocConf;
 use crate::nginx::conf::command::{choice, command, command_at, Choices, END_OF_CHOICES, EVERYWHERE};
 use crate::nginx::conf::{
-    merge, parse_directive, Answer, ComplexValue, Conf, ConfError, Directive, UNSET_UINT,
+    merge, once, parse_directive, Answer, ComplexValue, Conf, ConfError, Directive, UNSET_UINT,
 };
 use crate::nginx::log::Printable;
 use crate::nginx::request::Request;
@@ -96,9 +96,7 @@ impl Directive for WebsockifySubprotocol {
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
         let value = &mut location.payload.subprotocols;
-        if value.is_some() {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(value.is_some())?;
         *value = Some(match conf.arguments() {
             [_, only] if only.as_bytes() == b"any" => Subprotocols::Any,
             [_, names @ ..] => Subprotocols::List(list(conf, names)?),

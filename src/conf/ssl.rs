@@ -14,7 +14,9 @@ use super::LocConf;
 use crate::nginx::conf::command::{bit, command, command_at, set_bits_once, Bits, END_OF_BITS, EVERYWHERE};
 use crate::nginx::conf::tls::command::{keeping, set_passwords, Kept};
 use crate::nginx::conf::tls::{Setting, TlsConf, TlsDefaults};
-use crate::nginx::conf::{parse_directive, parse_time, Answer, Conf, ConfError, Directive, UpstreamConf};
+use crate::nginx::conf::{
+    once, parse_directive, parse_time, Answer, Conf, ConfError, Directive, UpstreamConf,
+};
 
 const UPSTREAM: usize = offset_of!(LocConf, upstream);
 const TLS: usize = UPSTREAM + UpstreamConf::TLS;
@@ -203,9 +205,7 @@ impl Directive for WebsockifySslCertificateCache {
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
         let tls = location.upstream.tls_mut();
-        if tls.has_certificate_cache() {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(tls.has_certificate_cache())?;
         let (mut max, mut inactive, mut valid, mut off) = (0, 10, 60, false);
         for argument in &conf.arguments()[1..] {
             let parsed = match argument.as_bytes() {

@@ -7,7 +7,7 @@ use nginx_sys::{ngx_command_t, ngx_str_t};
 use super::main::MainConf;
 use super::LocConf;
 use crate::nginx::conf::command::command;
-use crate::nginx::conf::{parse_directive, Answer, ComplexValue, Conf, ConfError, Directive};
+use crate::nginx::conf::{once, parse_directive, Answer, ComplexValue, Conf, ConfError, Directive};
 use crate::nginx::tokens::TokenFile;
 
 /// Where a client's token is, if nothing else is said.
@@ -69,9 +69,7 @@ impl Directive for WebsockifyTokenFile {
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
         let setting = &mut location.token.file;
-        if !matches!(setting, Setting::Unset) {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(!matches!(setting, Setting::Unset))?;
         *setting = match conf.argument(1).as_bytes() {
             b"off" => Setting::Off,
             b"" => return Err(ConfError::Words(c"has no path")),
@@ -102,9 +100,7 @@ impl Directive for WebsockifyToken {
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
         let text = &mut location.token.text;
-        if text.is_some() {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(text.is_some())?;
         *text = conf.compile(conf.argument(1))?;
         // One token for everybody is none.
         text.is_some().then_some(()).ok_or(ConfError::Words(c"has no variable in its value"))

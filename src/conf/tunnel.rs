@@ -9,7 +9,7 @@ use websockify_tunnel::SMALLEST_BUFFER;
 use super::LocConf;
 use crate::nginx::conf::command::{check_size, command};
 use crate::nginx::conf::{
-    merge, parse_directive, Answer, Conf, ConfError, Directive, UNSET_MSEC, UNSET_SIZE,
+    merge, once, parse_directive, Answer, Conf, ConfError, Directive, UNSET_MSEC, UNSET_SIZE,
 };
 
 /// A little less than two of the largest segments, which the loopback's are: a remainder of one would take a call and a
@@ -91,9 +91,7 @@ impl Directive for WebsockifyShutdownClose {
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
         let value = &mut location.tunnel.shutdown_close;
-        if *value != UNSET_MSEC {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(*value != UNSET_MSEC)?;
         *value = match conf.argument(1).as_bytes() {
             b"off" => OFF,
             _ => conf.time_argument(1).ok_or(ConfError::Words(c"invalid value"))?,

@@ -8,7 +8,7 @@ use super::LocConf;
 use crate::books::Books;
 use crate::nginx::conf::command::{command, command_at};
 use crate::nginx::conf::main::{at_http, parse_main_directive, Main, MainDirective};
-use crate::nginx::conf::{parse_directive, Answer, Conf, ConfError, Directive};
+use crate::nginx::conf::{once, parse_directive, Answer, Conf, ConfError, Directive};
 use crate::nginx::shared::SharedMemory;
 
 const USUAL_NAME: &str = "websockify";
@@ -77,9 +77,7 @@ impl MainDirective for WebsockifyZone {
     type Main = MainConf;
 
     fn parse(main: &mut MainConf, conf: Conf) -> Answer {
-        if main.zone.memory.is_some() {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(main.zone.memory.is_some())?;
         let text = conf.argument(1);
         let (name, size) = conf.zone_argument(1).ok_or_else(|| {
             conf.refuse(format_args!("invalid zone \"{text}\" in \"websockify_zone\": not \"name:size\""))
@@ -101,9 +99,7 @@ impl Directive for WebsockifyStatusName {
     type Location = LocConf;
 
     fn parse(location: &mut LocConf, conf: Conf) -> Answer {
-        if location.status_name.is_some() {
-            return Err(ConfError::Words(c"is duplicate"));
-        }
+        once(location.status_name.is_some())?;
         let name = conf.argument(1);
         let bytes = name.as_bytes();
         if bytes.is_empty() || bytes.len() > MAX_NAME || !bytes.iter().all(|it| (b' '..=b'~').contains(it)) {
@@ -126,9 +122,7 @@ impl Directive for WebsockifyStatusName {
 
 /// `websockify_status on | sessions | control;`, whose handler is set by the module's table.
 pub(crate) fn parse_status(location: &mut LocConf, conf: Conf) -> Answer {
-    if location.shown != Shown::Nothing {
-        return Err(ConfError::Words(c"is duplicate"));
-    }
+    once(location.shown != Shown::Nothing)?;
     location.shown = match conf.argument(1).as_bytes() {
         b"on" => Shown::Figures,
         b"sessions" => Shown::Sessions,

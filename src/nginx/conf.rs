@@ -45,6 +45,15 @@ pub(crate) enum ConfError {
     Printed,
 }
 
+/// Refuses a directive that `is_there` already in this block.
+pub(crate) fn once(is_there: bool) -> Answer {
+    if is_there {
+        Err(ConfError::Words(c"is duplicate"))
+    } else {
+        Ok(())
+    }
+}
+
 /// What a parser returns to nginx.
 pub(crate) fn to_nginx(answer: Answer) -> *mut c_char {
     match answer {
